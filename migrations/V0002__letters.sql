@@ -35,6 +35,7 @@ CREATE TABLE appointments (
     restricted boolean NOT NULL DEFAULT false,
     opened_change integer NOT NULL DEFAULT 0, -- the last change whose details the patient opened
     opened_at timestamptz,
+    hidden_at timestamptz,                 -- "Hide from my circle of care"
     published_at timestamptz NOT NULL DEFAULT app_now(),
     changed_at timestamptz NOT NULL DEFAULT app_now(),
     UNIQUE (trust_id, source_id)

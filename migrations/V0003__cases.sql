@@ -58,6 +58,7 @@ CREATE TABLE attempts (
     attempt integer NOT NULL,
     node uuid NOT NULL,
     started_at timestamptz NOT NULL,
+    sent_at timestamptz,                   -- committed just before the irreversible call: without it nothing has left
     finished_at timestamptz,
     outcome text CHECK (outcome IN ('accepted', 'rejected', 'later', 'unknown', 'fenced', 'cancelled')),
     code text,
@@ -75,9 +76,12 @@ CREATE TABLE print_batches (
     closed_at timestamptz NOT NULL DEFAULT app_now(),
     written_at timestamptz,
     acknowledged_at timestamptz,
+    lease_until timestamptz,               -- saves work only: writing a batch twice gives the same folder
+    lease_node uuid,
     UNIQUE (trust_id, cut_off_at)
 );
 CREATE INDEX print_batches_open ON print_batches (state) WHERE state <> 'acknowledged';
+CREATE INDEX dispatches_post ON dispatches (trust_id, due_at) WHERE channel = 'post' AND state = 'queued';
 
 CREATE TABLE print_items (
     batch_id uuid NOT NULL REFERENCES print_batches,
@@ -111,6 +115,7 @@ CREATE TABLE tasks (
     kind text NOT NULL CHECK (kind IN ('phone', 'no_address', 'print_unacknowledged', 'print_rejected', 'quarantine', 'failed_opening')),
     case_id uuid REFERENCES cases,
     quarantine_id uuid REFERENCES quarantine,
+    batch_id uuid REFERENCES print_batches, -- print_unacknowledged: one task for the whole batch
     owner_account_id uuid REFERENCES accounts,
     due_at timestamptz NOT NULL,
     latest_useful_at timestamptz,
@@ -122,12 +127,23 @@ CREATE TABLE tasks (
     closed_by uuid REFERENCES accounts
 );
 CREATE UNIQUE INDEX tasks_one_open ON tasks (case_id, kind) WHERE closed_at IS NULL AND case_id IS NOT NULL;
+CREATE UNIQUE INDEX tasks_one_open_batch ON tasks (batch_id, kind) WHERE closed_at IS NULL AND batch_id IS NOT NULL;
 CREATE INDEX tasks_open ON tasks (trust_id, due_at) WHERE closed_at IS NULL;
+
+-- A contact that did not work: never tried again while it stays the same; shown to the patient and the trust.
+CREATE TABLE bad_contacts (
+    patient_id uuid NOT NULL REFERENCES patients,
+    channel text NOT NULL CHECK (channel IN ('email', 'text', 'phone')),
+    contact text NOT NULL,
+    code text NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT app_now(),
+    PRIMARY KEY (patient_id, channel, contact)
+);
 
 GRANT USAGE ON SCHEMA public TO letterbox_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO letterbox_app;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO letterbox_app;
 -- What happened is added to, never changed.
 REVOKE UPDATE, DELETE ON history, audit, attempts FROM letterbox_app;
-GRANT UPDATE (finished_at, outcome, code) ON attempts TO letterbox_app;
+GRANT UPDATE (sent_at, finished_at, outcome, code) ON attempts TO letterbox_app;
 -- Schema bookkeeping belongs to the migrate role; the server may read it.
