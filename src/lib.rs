@@ -1,1 +1,2 @@
 //! Modules in reading order.
+pub mod inspect;
