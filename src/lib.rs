@@ -1,2 +1,3 @@
 //! Modules in reading order.
 pub mod inspect;
+pub mod web;

@@ -1,0 +1,14 @@
+//! Pages for patients, carers and booking offices: handlers parse, ask one command or query, and render.
+//!
+//! Never holds SQL, never calls a provider, never decides who may see what.
+
+pub mod templates;
+
+mod assets;
+
+use actix_web::web::ServiceConfig;
+
+/// Registers every page and asset.
+pub fn routes(service: &mut ServiceConfig) {
+    assets::routes(service);
+}
