@@ -156,6 +156,8 @@ CREATE TABLE sessions (
     ended_at timestamptz
 );
 CREATE INDEX sessions_account ON sessions (account_id) WHERE ended_at IS NULL;
+-- Every node asks each second which sessions ended lately, to close their sockets.
+CREATE INDEX sessions_ended ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
 -- Lost in a crash on purpose: a ticket lives thirty seconds, the browser asks for another.
 CREATE UNLOGGED TABLE live_tickets (
