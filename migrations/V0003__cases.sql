@@ -39,7 +39,7 @@ CREATE TABLE dispatches (
     trust_id uuid NOT NULL,
     patient_id uuid NOT NULL,
     channel text NOT NULL CHECK (channel IN ('email', 'text', 'post')),
-    state text NOT NULL CHECK (state IN ('queued', 'claimed', 'accepted', 'unknown', 'delivered', 'rejected', 'failed', 'cancelled')),
+    state text NOT NULL CHECK (state IN ('queued', 'claimed', 'accepted', 'unknown', 'delivered', 'rejected', 'failed', 'returned', 'cancelled')),
     due_at timestamptz NOT NULL,
     attempt integer NOT NULL DEFAULT 0,    -- the fencing token of this dispatch
     lease_until timestamptz,
@@ -71,6 +71,7 @@ CREATE TABLE print_batches (
     trust_id uuid NOT NULL REFERENCES trusts,
     name text NOT NULL UNIQUE,
     cut_off_at timestamptz NOT NULL,
+    part smallint NOT NULL DEFAULT 1,      -- a large cut-off is several batches, closed in one transaction
     state text NOT NULL CHECK (state IN ('closed', 'written', 'acknowledged')),
     items integer NOT NULL,
     closed_at timestamptz NOT NULL DEFAULT app_now(),
@@ -78,7 +79,7 @@ CREATE TABLE print_batches (
     acknowledged_at timestamptz,
     lease_until timestamptz,               -- saves work only: writing a batch twice gives the same folder
     lease_node uuid,
-    UNIQUE (trust_id, cut_off_at)
+    UNIQUE (trust_id, cut_off_at, part)
 );
 CREATE INDEX print_batches_open ON print_batches (state) WHERE state <> 'acknowledged';
 CREATE INDEX dispatches_post ON dispatches (trust_id, due_at) WHERE channel = 'post' AND state = 'queued';
