@@ -33,7 +33,14 @@ pub fn run(memory_bytes: u64, cpu_seconds: u64, most_pages: u32) -> io::Result<(
 fn confine(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
     rustix::thread::set_no_new_privs(true)?;
     let limit = |resource, value| {
-        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) }).map_err(io::Error::from)
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(value),
+                maximum: Some(value),
+            },
+        )
+        .map_err(io::Error::from)
     };
     limit(Resource::As, address_space()? + memory_bytes)?;
     limit(Resource::Cpu, cpu_seconds)?;
@@ -52,7 +59,10 @@ fn confine(memory_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
 /// Bytes of address space in use now: the program itself must not count against the file.
 fn address_space() -> io::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages = statm.split(' ').next().and_then(|text| text.parse::<u64>().ok());
+    let pages = statm
+        .split(' ')
+        .next()
+        .and_then(|text| text.parse::<u64>().ok());
     pages
         .map(|count| count * rustix::param::page_size() as u64)
         .ok_or_else(|| io::Error::other("/proc/self/statm does not begin with a number"))

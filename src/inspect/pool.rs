@@ -57,7 +57,12 @@ struct Worker {
 impl Inspector {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { turns: Semaphore::new(limits.children), waiting: AtomicUsize::new(0), idle: Mutex::default(), limits }
+        Self {
+            turns: Semaphore::new(limits.children),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+            limits,
+        }
     }
 
     /// Judges one file.
@@ -106,7 +111,12 @@ impl Inspector {
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) = pipes.ok_or_else(|| io::Error::other("the child has no pipes"))?;
-        Ok(Worker { child, input, output: BufReader::new(output), files: 0 })
+        Ok(Worker {
+            child,
+            input,
+            output: BufReader::new(output),
+            files: 0,
+        })
     }
 
     async fn keep(&self, worker: Worker) {
@@ -118,7 +128,12 @@ impl Inspector {
     /// Process ids of the idle children, for tests that kill one.
     #[cfg(test)]
     async fn idle_pids(&self) -> Vec<u32> {
-        self.idle.lock().await.iter().filter_map(|worker| worker.child.id()).collect()
+        self.idle
+            .lock()
+            .await
+            .iter()
+            .filter_map(|worker| worker.child.id())
+            .collect()
     }
 }
 
@@ -144,7 +159,11 @@ struct Waiting<'a>(&'a AtomicUsize);
 impl<'a> Waiting<'a> {
     fn enter(count: &'a AtomicUsize, most: usize) -> Result<Self, InspectError> {
         let waiting = Self(count);
-        if count.fetch_add(1, Ordering::Relaxed) >= most { Err(InspectError::Busy) } else { Ok(waiting) }
+        if count.fetch_add(1, Ordering::Relaxed) >= most {
+            Err(InspectError::Busy)
+        } else {
+            Ok(waiting)
+        }
     }
 }
 
@@ -163,7 +182,8 @@ mod tests {
     fn inspector(script: &str) -> Inspector {
         let path = std::env::temp_dir().join(format!("letterbox-inspect-{}", uuid::Uuid::new_v4()));
         std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the script is written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("the script is executable");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .expect("the script is executable");
         Inspector::new(Limits {
             program: path,
             children: 1,
@@ -179,9 +199,15 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_hangs_is_killed_and_only_that_file_is_refused() {
         let inspector = inspector("exec sleep 60");
-        let verdict = inspector.inspect(&Bytes::from_static(b"%PDF-")).await.expect("the pool works");
+        let verdict = inspector
+            .inspect(&Bytes::from_static(b"%PDF-"))
+            .await
+            .expect("the pool works");
         assert_eq!(verdict, Err(Refusal::Overwhelming));
-        assert!(inspector.idle_pids().await.is_empty(), "a child that missed its bound is not used again");
+        assert!(
+            inspector.idle_pids().await.is_empty(),
+            "a child that missed its bound is not used again"
+        );
     }
 
     #[tokio::test]
@@ -190,7 +216,10 @@ mod tests {
         let inspector = inspector(answer);
         let mut pids = Vec::new();
         for _ in 0..2 {
-            let verdict = inspector.inspect(&Bytes::from_static(b"%PDF-")).await.expect("the pool works");
+            let verdict = inspector
+                .inspect(&Bytes::from_static(b"%PDF-"))
+                .await
+                .expect("the pool works");
             assert_eq!(verdict, Ok(Inspected { pages: 1 }));
             pids.push(inspector.idle_pids().await);
         }
@@ -201,7 +230,10 @@ mod tests {
     #[tokio::test]
     async fn a_file_over_the_bound_never_reaches_a_child() {
         let inspector = inspector("exit 1");
-        let verdict = inspector.inspect(&Bytes::from(vec![0; 1025])).await.expect("the pool works");
+        let verdict = inspector
+            .inspect(&Bytes::from(vec![0; 1025]))
+            .await
+            .expect("the pool works");
         assert_eq!(verdict, Err(Refusal::TooLarge));
     }
 }

@@ -91,12 +91,17 @@ mod tests {
     fn pdf(pages: usize, extra: &str) -> Vec<u8> {
         let mut out = b"%PDF-1.7\n".to_vec();
         let mut offsets = Vec::new();
-        let kids = (0..pages).map(|n| format!("{} 0 R ", n + 3)).collect::<String>();
+        let kids = (0..pages)
+            .map(|n| format!("{} 0 R ", n + 3))
+            .collect::<String>();
         let mut objects = vec![
             format!("<< /Type /Catalog /Pages 2 0 R {extra} >>"),
             format!("<< /Type /Pages /Kids [{kids}] /Count {pages} >>"),
         ];
-        objects.extend((0..pages).map(|_| "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".to_owned()));
+        objects.extend(
+            (0..pages)
+                .map(|_| "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".to_owned()),
+        );
         for (index, body) in objects.iter().enumerate() {
             offsets.push(out.len());
             out.extend(format!("{} 0 obj\n{body}\nendobj\n", index + 1).bytes());
@@ -107,7 +112,11 @@ mod tests {
             out.extend(format!("{offset:010} 00000 n \n").bytes());
         }
         out.extend(
-            format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", offsets.len() + 1).bytes(),
+            format!(
+                "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n",
+                offsets.len() + 1
+            )
+            .bytes(),
         );
         out
     }
@@ -120,9 +129,18 @@ mod tests {
     #[test]
     fn what_acts_by_itself_is_refused() {
         let cases = [
-            ("/OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >>", Refusal::Script),
-            ("/OpenAction << /S /Launch /F (calc.exe) >>", Refusal::LaunchAction),
-            ("/Names << /EmbeddedFiles << /Names [] >> >>", Refusal::EmbeddedFile),
+            (
+                "/OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >>",
+                Refusal::Script,
+            ),
+            (
+                "/OpenAction << /S /Launch /F (calc.exe) >>",
+                Refusal::LaunchAction,
+            ),
+            (
+                "/Names << /EmbeddedFiles << /Names [] >> >>",
+                Refusal::EmbeddedFile,
+            ),
             ("/AcroForm << /XFA [] >>", Refusal::Form),
             ("/AA << /WC << /S /SubmitForm >> >>", Refusal::Form),
             ("/Extra [ [ << /S /Movie >> ] ]", Refusal::Media),
@@ -138,7 +156,10 @@ mod tests {
         assert_eq!(scan(b"%PDF-1.7\ngarbage", 200), Err(Refusal::Unreadable));
         assert_eq!(scan(&pdf(0, ""), 200), Err(Refusal::NoPages));
         assert_eq!(scan(&pdf(3, ""), 2), Err(Refusal::TooManyPages));
-        assert_eq!(scan(&pdf(1, "/Encrypt << >>"), 200), Err(Refusal::Encrypted));
+        assert_eq!(
+            scan(&pdf(1, "/Encrypt << >>"), 200),
+            Err(Refusal::Encrypted)
+        );
     }
 
     #[test]

@@ -49,17 +49,29 @@ impl Refusal {
     pub fn advice(self) -> &'static str {
         match self {
             Self::NotAPdf => "The file does not begin as a PDF does; send the letter as PDF.",
-            Self::Unreadable => "The file could not be read as a PDF; print it to PDF again and resend it.",
+            Self::Unreadable => {
+                "The file could not be read as a PDF; print it to PDF again and resend it."
+            }
             Self::Encrypted => "The file is encrypted; send it without a password.",
             Self::NoPages => "The file has no pages; check the export and resend it.",
-            Self::TooManyPages => "The file has more pages than a letter may have; split it or send it another way.",
+            Self::TooManyPages => {
+                "The file has more pages than a letter may have; split it or send it another way."
+            }
             Self::Script => "The file contains JavaScript; print it to PDF again without scripts.",
-            Self::LaunchAction => "The file starts programs or opens other files; remove these actions.",
-            Self::EmbeddedFile => "The file has other files attached; send each as a letter of its own.",
-            Self::Form => "The file contains an XFA form or submits data; flatten it before sending.",
+            Self::LaunchAction => {
+                "The file starts programs or opens other files; remove these actions."
+            }
+            Self::EmbeddedFile => {
+                "The file has other files attached; send each as a letter of its own."
+            }
+            Self::Form => {
+                "The file contains an XFA form or submits data; flatten it before sending."
+            }
             Self::Media => "The file contains video, sound or 3D content; remove it.",
             Self::TooLarge => "The file is larger than allowed; reduce its images and resend it.",
-            Self::Overwhelming => "Reading the file took too much time or memory; print it to PDF again and resend it.",
+            Self::Overwhelming => {
+                "Reading the file took too much time or memory; print it to PDF again and resend it."
+            }
         }
     }
 }
