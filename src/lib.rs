@@ -2,4 +2,7 @@
 pub mod config;
 pub mod inspect;
 pub mod pdf;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod web;
