@@ -9,6 +9,13 @@ BEGIN
 END
 $$;
 
+-- Which servers may run on a schema that is newer than they know: the migration that a server does not know
+-- must have a row here that names it or an older one, else the server refuses to start.
+CREATE TABLE schema_compat (
+    version integer PRIMARY KEY,
+    oldest_server integer NOT NULL CHECK (oldest_server <= version)
+);
+
 -- The one source of time for SQL. In production: the transaction's time. Test and demonstration
 -- databases replace it (never by a migration) with a version that adds the row of `clock_offset`.
 CREATE FUNCTION app_now() RETURNS timestamptz

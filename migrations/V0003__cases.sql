@@ -148,3 +148,11 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO letterbox_app;
 REVOKE UPDATE, DELETE ON history, audit, attempts FROM letterbox_app;
 GRANT UPDATE (sent_at, finished_at, outcome, code) ON attempts TO letterbox_app;
 -- Schema bookkeeping belongs to the migrate role; the server may read it.
+REVOKE INSERT, UPDATE, DELETE ON schema_compat FROM letterbox_app;
+DO $$
+BEGIN
+    IF to_regclass('refinery_schema_history') IS NOT NULL THEN
+        REVOKE INSERT, UPDATE, DELETE ON refinery_schema_history FROM letterbox_app;
+    END IF;
+END
+$$;

@@ -1,4 +1,8 @@
 //! Modules in reading order.
 pub mod config;
 pub mod inspect;
+pub mod pdf;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod web;

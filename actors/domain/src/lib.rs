@@ -1,1 +1,26 @@
-//! Placeholder replaced in the next commit.
+//! The rules of Letterbox: what a letter may become, when it is overdue, who may see it, which words are sent.
+//!
+//! For everyone who must decide something: the actors, the commands and the pages ask here and then act.
+//! Nothing here reads a clock, opens a connection, waits, or knows how a value is stored or sent: the
+//! instant is handed in, effects happen elsewhere, and every boundary owns its own form of these types.
+//!
+//! In reading order: who and what ([`id`], [`person`]), when ([`time`]), the things themselves ([`letter`],
+//! [`appointment`]), who may see them ([`circle`]), what happened ([`event`], [`mailbox`]), what must happen
+//! next ([`policy`], [`ladder`], [`case`], [`dispatch`]), and what people read ([`promise`], [`route`],
+//! [`message`]).
+
+pub mod appointment;
+pub mod case;
+pub mod circle;
+pub mod dispatch;
+pub mod event;
+pub mod id;
+pub mod ladder;
+pub mod letter;
+pub mod mailbox;
+pub mod message;
+pub mod person;
+pub mod policy;
+pub mod promise;
+pub mod route;
+pub mod time;

@@ -1,0 +1,205 @@
+//! The words of texts and emails: that there is a message, how to get to it, and what happens otherwise.
+//!
+//! Never a clinical word, a clinic, a name, an NHS number, a letter's id or a sign-in token; never a link or a
+//! reply keyword in a text. Anyone may see a locked telephone or a shared inbox.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::promise::{Precision, when};
+
+/// The longest name under which texts and emails go out, so that a text always fits one segment.
+pub const MAX_SERVICE_NAME: usize = 40;
+
+/// What happens if the patient does not open the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// We post it at this cut-off.
+    WePost {
+        /// The cut-off.
+        at: DateTime<Utc>,
+    },
+    /// Somebody at the hospital phones.
+    WePhone,
+    /// Nothing: there is no address, and no task yet.
+    Nothing,
+}
+
+/// Everything that a message depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Wording<'a> {
+    /// The service's name as patients know it; letters, digits, spaces and plain punctuation only.
+    pub service: &'a str,
+    /// What happens otherwise.
+    pub otherwise: Otherwise,
+    /// It should be read today.
+    pub urgent: bool,
+    /// Names days, or times of day in a demonstration.
+    pub precision: Precision,
+    /// The local day of sending; decides whether a year is named.
+    pub today: NaiveDate,
+}
+
+/// A text message that fits one segment.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text {
+    body: String,
+}
+
+/// An email in plain text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Email {
+    /// The subject.
+    pub subject: String,
+    /// The body, lines ended by `\n`.
+    pub body: String,
+}
+
+/// Why a message cannot be worded so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WordingError {
+    /// The service's name is empty, too long, or has characters that would make texts dearer or unreadable.
+    #[error(
+        "the service's name must have 1 to {MAX_SERVICE_NAME} characters that every telephone can show (GSM-7)"
+    )]
+    ServiceName,
+    /// The text needs more than one segment.
+    #[error("the text would need {segments} segments; shorten the service's name")]
+    TooLong {
+        /// How many it would need.
+        segments: usize,
+    },
+}
+
+impl Text {
+    /// The nudge, as a text.
+    ///
+    /// # Errors
+    /// [`WordingError`] when the service's name does not fit; checked when settings are loaded.
+    pub fn nudge(wording: &Wording<'_>) -> Result<Self, WordingError> {
+        check_name(wording.service)?;
+        let hurry = if wording.urgent {
+            " Please read it today."
+        } else {
+            ""
+        };
+        let otherwise = match wording.otherwise {
+            Otherwise::WePost { at } => format!(
+                " If you don't open it we will post it {}.",
+                when(at, wording.precision, wording.today)
+            ),
+            Otherwise::WePhone => " If you don't open it we will phone you.".to_owned(),
+            Otherwise::Nothing => String::new(),
+        };
+        Self::checked(format!(
+            "{}: you have a new hospital message.{hurry} Sign in the way you usually do.{otherwise}",
+            wording.service
+        ))
+    }
+
+    fn checked(body: String) -> Result<Self, WordingError> {
+        match segments(&body) {
+            1 => Ok(Self { body }),
+            segments => Err(WordingError::TooLong { segments }),
+        }
+    }
+
+    /// The words.
+    #[must_use]
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text(…)")
+    }
+}
+
+impl std::fmt::Debug for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Email(…)")
+    }
+}
+
+impl Email {
+    /// The nudge, as an email. `portal` is the portal's one public address, or nothing.
+    ///
+    /// # Errors
+    /// [`WordingError`] when the service's name does not fit; checked when settings are loaded.
+    pub fn nudge(wording: &Wording<'_>, portal: Option<&str>) -> Result<Self, WordingError> {
+        check_name(wording.service)?;
+        let service = wording.service;
+        let sign_in = match portal {
+            Some(address) => format!("Sign in the way you usually do, at {address}"),
+            None => "Sign in the way you usually do.".to_owned(),
+        };
+        let hurry = if wording.urgent {
+            "\nPlease read it today.\n"
+        } else {
+            ""
+        };
+        let otherwise = match wording.otherwise {
+            Otherwise::WePost { at } => format!(
+                "\nIf you do not open it, we will post it to you {}. You do not have to do anything for that.\n",
+                when(at, wording.precision, wording.today)
+            ),
+            Otherwise::WePhone => {
+                "\nIf you do not open it, the hospital will phone you.\n".to_owned()
+            }
+            Otherwise::Nothing => String::new(),
+        };
+        Ok(Self {
+            subject: format!("{service}: you have a new hospital message"),
+            body: format!(
+                "Hello,\n\nYou have a new hospital message in {service}.\n{hurry}\n{sign_in}\n{otherwise}\n\
+                 We never put health details into emails and never ask for your password.\n\
+                 You can stop these emails when you are signed in. Replies to this address are not read.\n\n\
+                 {service}\n"
+            ),
+        })
+    }
+}
+
+fn check_name(service: &str) -> Result<(), WordingError> {
+    let length = service.chars().count();
+    let fits = (1..=MAX_SERVICE_NAME).contains(&length)
+        && service.trim() == service
+        && septets(service).is_some();
+    if fits && !service.contains(['\n', '\r']) {
+        Ok(())
+    } else {
+        Err(WordingError::ServiceName)
+    }
+}
+
+/// How many segments a text is charged as: 160 characters (153 in each of several) where every character is in
+/// the GSM-7 alphabet, 70 (67) UTF-16 units otherwise. An empty text is none.
+///
+/// Source: 3GPP TS 23.038.
+#[must_use]
+pub fn segments(body: &str) -> usize {
+    let (length, single, each) = match septets(body) {
+        Some(septets) => (septets, 160, 153),
+        None => (body.encode_utf16().count(), 70, 67),
+    };
+    if length <= single {
+        usize::from(length > 0)
+    } else {
+        length.div_ceil(each)
+    }
+}
+
+/// Length in GSM-7, where the characters of the extension table count twice; `None` if one is in neither table.
+fn septets(body: &str) -> Option<usize> {
+    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
+                         ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    const EXTENSION: &str = "^{}\\[~]|€";
+    body.chars().try_fold(0, |length, character| {
+        if BASIC.contains(character) {
+            Some(length + 1)
+        } else {
+            EXTENSION.contains(character).then_some(length + 2)
+        }
+    })
+}

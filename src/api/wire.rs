@@ -1,0 +1,205 @@
+//! The JSON of the trust API: what comes in and what goes out. Domain types are converted here, never serialised.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What a trust knows of a patient. A rising `source_version` orders updates.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatientForm {
+    /// Higher than any sent before for this patient; the same version must carry the same body.
+    pub source_version: i64,
+    /// Ten digits, check digit by modulus 11; spaces are allowed.
+    #[schema(example = "999 000 0018")]
+    pub nhs_number: String,
+    pub name: NameForm,
+    pub birth_date: NaiveDate,
+    /// 2 to 7 lines, the postcode last; empty where no address is known.
+    #[serde(default)]
+    pub address_lines: Vec<String>,
+    /// Where staff can phone the patient.
+    pub phone: Option<String>,
+    /// `large_print`, `braille`, `audio` or `easy_read`, where standard print cannot be read.
+    pub format_need: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NameForm {
+    pub given: String,
+    pub family: String,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactForm {
+    /// Whom the patient phones about this letter or appointment.
+    pub phone: String,
+    #[schema(example = "Monday to Friday, 9am to 5pm")]
+    pub hours: Option<String>,
+}
+
+/// The PDF: uploaded before (by its hash) or in the request.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum DocumentForm {
+    /// SHA-256 of a document uploaded with `POST /documents`, lowercase hex.
+    Sha256(String),
+    PdfBase64(String),
+}
+
+/// A letter to publish. `source_id` is the trust's own id: sent again with the same content it changes nothing.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LetterForm {
+    #[schema(max_length = 64)]
+    pub source_id: String,
+    /// The trust's id of the patient, as in `PUT /patients/{source_id}`.
+    pub patient: String,
+    /// Repeated so that a mixed-up id is caught.
+    pub nhs_number: String,
+    /// `appointment` or `clinic`.
+    pub kind: String,
+    pub title: String,
+    pub specialty: String,
+    pub clinic: String,
+    pub contact: ContactForm,
+    /// The trust's id of the appointment this letter is about.
+    pub appointment: Option<String>,
+    pub authored_at: DateTime<Utc>,
+    /// Must be true: an unsigned draft is refused.
+    pub signed: bool,
+    /// The letter's whole text, as an accessible alternative to the PDF.
+    pub full_text: Option<String>,
+    /// Hidden until then, so that a clinician can speak first; its deadline runs from then.
+    pub release_at: Option<DateTime<Utc>>,
+    pub document: DocumentForm,
+}
+
+/// How a letter stands; the answer to publishing and to asking.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LetterView {
+    pub letter_id: Uuid,
+    pub source_id: String,
+    /// `held`, `published`, `opened`, `withdrawn` or `superseded`.
+    pub state: String,
+    /// `portal`, `we_post` or `you_post`: who brings this letter to the patient. Binding.
+    pub route: String,
+    pub route_reason: String,
+    /// The dated sentence the patient reads.
+    pub promise: String,
+    pub deadline_at: Option<DateTime<Utc>>,
+    pub opened_at: Option<DateTime<Utc>>,
+    pub posted_at: Option<DateTime<Utc>>,
+    pub state_url: String,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchForm {
+    /// At most as many as the setting `intake.max_batch`; the answer has one result an item, in this order.
+    pub letters: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchView {
+    pub results: Vec<BatchResult>,
+}
+
+/// One letter's result: the status it would have had alone, with the letter or the problem.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchResult {
+    pub status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter: Option<LetterView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<crate::problem::Problem>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawForm {
+    /// Shown to the patient: "Withdrawn by the hospital: …". No clinical words.
+    pub reason: String,
+}
+
+/// An appointment as it stands now. A rising `source_version` orders publish, move and cancel.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppointmentForm {
+    pub source_version: i64,
+    pub patient: String,
+    pub nhs_number: String,
+    /// `booked` or `cancelled`.
+    pub state: String,
+    pub starts_at: DateTime<Utc>,
+    pub minutes: Option<i32>,
+    pub specialty: String,
+    pub clinic: String,
+    /// Names one session of a clinic, so that the whole session can be cancelled at once.
+    pub clinic_code: Option<String>,
+    pub location: String,
+    pub contact: ContactForm,
+    pub instructions: Option<String>,
+    pub cancel_reason: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AppointmentView {
+    pub appointment_id: Uuid,
+    pub source_id: String,
+    /// `applied`, `unchanged` or `stale` (a newer version is already here; nothing changed).
+    pub outcome: String,
+    pub state: String,
+    pub promise: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PatientView {
+    pub patient: String,
+    /// `applied`, `unchanged` or `stale`.
+    pub outcome: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DocumentView {
+    /// SHA-256 of the file, lowercase hex: its name in `document.sha256`.
+    pub document: String,
+    pub pages: u32,
+    pub size_bytes: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelClinicForm {
+    /// The day of the session, in Europe/London.
+    pub day: NaiveDate,
+    /// Shown to the patients.
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CancelClinicView {
+    /// Appointments that this call cancelled; 0 where it had been done before.
+    pub cancelled: usize,
+}
+
+/// Refused input that somebody at the trust must look at.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuarantineView {
+    pub id: Uuid,
+    pub kind: String,
+    pub source_id: Option<String>,
+    pub code: String,
+    pub detail: String,
+    pub created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QuarantineList {
+    pub items: Vec<QuarantineView>,
+    /// Pass as `after` to read on; absent on the last page.
+    pub next: Option<Uuid>,
+}
