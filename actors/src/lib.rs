@@ -1,1 +1,11 @@
-//! Placeholder replaced in the next commit.
+//! The living system of Letterbox: one actor a patient, a supervisor a trust, a dispatcher a channel.
+//!
+//! It works on ports ([`ports`]) that the server fulfils, and on the rules of `letterbox-domain`. Nothing here
+//! writes SQL, frames a socket, calls a provider or reads a clock outside [`clock`]. Whatever an actor holds
+//! can be rebuilt from the store, so any of them may die at any moment.
+//!
+//! In reading order: [`ports`], [`clock`], [`settings`], [`messages`]; then one letter's way to a page
+//! (`directory`, `shelf`, `patient`), one overdue letter's way out (`supervisor`, `dispatcher`, `press`), and
+//! what holds them together (`rounds`, `system`, [`health`]).
+
+pub mod ports;

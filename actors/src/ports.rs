@@ -79,11 +79,32 @@ pub trait MailboxReader: Send + Sync + 'static {
     /// Events after `after`, ascending and dense, at most `limit`; shorter only where there are no more.
     async fn since(&self, patient: PatientId, after: Seq, limit: u16) -> PortResult<Vec<Event>>;
 
-    /// Heads of the given boxes (at most 5,000) in one query; unknown patients are absent.
+    /// Heads of the given boxes (at most 5,000) in one query, with the database's instant at which it began.
     ///
-    /// Also stamps this node's row: `heartbeat_at`, and `polled_from` with the instant the query began.
-    /// Called with an empty slice too, so that a node without sessions still shows a heartbeat.
-    async fn heads(&self, node: NodeId, patients: &[PatientId]) -> PortResult<Vec<Head>>;
+    /// Unknown patients are absent from the answer.
+    async fn heads(&self, node: NodeId, patients: &[PatientId]) -> PortResult<Heads>;
+
+    /// Stamps this node's row: `heartbeat_at = now`, `polled_from = began`.
+    ///
+    /// Called once a comparison of *all* attached boxes is complete and acted upon, with the instant at which
+    /// its first query began: every change committed before `began` is obeyed on this node. Called on a node
+    /// without sessions too.
+    async fn polled(&self, node: NodeId, began: DateTime<Utc>) -> PortResult<()>;
+}
+
+/// The answer to [`MailboxReader::heads`].
+#[derive(Debug, Clone)]
+pub struct Heads {
+    /// The database's instant at which the query began.
+    pub began: DateTime<Utc>,
+    pub heads: Vec<Head>,
+}
+
+/// Tells whether what staff of a trust look at may have changed. Boards re-read; they get no events.
+#[async_trait]
+pub trait BoardReader: Send + Sync + 'static {
+    /// Per trust a mark that differs whenever its board may have changed (the trust's last history id).
+    async fn marks(&self, trusts: &[TrustId]) -> PortResult<Vec<(TrustId, i64)>>;
 }
 
 /// An overdue case in our hands until its lease ends.
@@ -351,15 +372,13 @@ pub trait Doorbell: Send + Sync + 'static {
 
 /// A session's end of an attachment, given by whoever frames the sockets.
 ///
-/// Implementations must be quick and must not panic: they are called on a patient's thread.
+/// Implementations must be quick and must not panic: they are called on a patient's thread, under the lock
+/// of the mailbox's seats. So they neither own nor drop an `Attachment`: its owner is the session's own task.
 pub trait SessionHandle: Send + Sync + 'static {
-    /// Tells this attachment from all others of the node; the same value detaches it.
-    fn key(&self) -> u64;
-
     /// Offers a push; never blocks, never waits.
     ///
-    /// Only [`Push::Event`] and [`Push::Moved`] may be answered [`Pushed::Full`]. The others are marks
-    /// (one bit each is enough) and must be taken: a full queue is no reason to keep showing a withdrawn view.
+    /// Only [`Push::Event`] may be answered [`Pushed::Full`]. The others are marks (one bit each is enough)
+    /// and must be taken: a full queue is no reason to keep showing a withdrawn view.
     fn try_push(&self, push: &Arc<Push>) -> Pushed;
 }
 
@@ -374,15 +393,16 @@ pub enum Pushed {
 }
 
 /// What an attached session hears. Shared by all sessions of a mailbox; allocated once.
+///
+/// Events hidden from a viewer are not pushed at all, so their timing leaks nothing: the session moves its
+/// cursor past them by `Attachment::position`, at its own fixed cadence.
 #[derive(Debug)]
 pub enum Push {
     /// Something happened that this viewer may see.
     Event(EventPush),
-    /// The viewer's position has moved past events that are hidden from them.
-    Moved { patient: PatientId, head: Seq },
-    /// Continuity is lost: read the page again and attach again.
+    /// Continuity is lost and the attachment is over: read the page again and attach again.
     Reset { patient: PatientId, why: ResetReason },
-    /// This view has been withdrawn: purge it.
+    /// This view has been withdrawn and the attachment is over: purge it, do not attach again.
     Gone { patient: PatientId },
     /// A staff board has changed: read it again.
     Dirty { trust: TrustId },
