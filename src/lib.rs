@@ -1,4 +1,5 @@
 //! Modules in reading order.
+pub mod cluster;
 pub mod config;
 pub mod inspect;
 pub mod pdf;
