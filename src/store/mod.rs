@@ -2,6 +2,8 @@
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
 mod error;
+pub mod keys;
+pub mod policies;
 mod schema;
 mod tx;
 
