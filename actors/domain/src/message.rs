@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::promise::{Precision, when};
 
 /// The longest name under which texts and emails go out, so that a text always fits one segment.
-pub const MAX_SERVICE_NAME: usize = 40;
+pub const MAX_SERVICE_NAME: usize = 24;
 
 /// What happens if the patient does not open the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,10 @@ impl Text {
     /// [`WordingError`] when the service's name does not fit; checked when settings are loaded.
     pub fn nudge(wording: &Wording<'_>) -> Result<Self, WordingError> {
         check_name(wording.service)?;
-        let hurry = if wording.urgent {
-            " Please read it today."
+        let sign_in = if wording.urgent {
+            "Please sign in today, the way you usually do."
         } else {
-            ""
+            "Sign in the way you usually do."
         };
         let otherwise = match wording.otherwise {
             Otherwise::WePost { at } => format!(
@@ -91,7 +91,7 @@ impl Text {
             Otherwise::Nothing => String::new(),
         };
         Self::checked(format!(
-            "{}: you have a new hospital message.{hurry} Sign in the way you usually do.{otherwise}",
+            "{}: you have a new hospital message. {sign_in}{otherwise}",
             wording.service
         ))
     }
@@ -202,4 +202,159 @@ fn septets(body: &str) -> Option<usize> {
             EXTENSION.contains(character).then_some(length + 2)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::local_date;
+    use crate::time::tests::{any_instant, wall};
+    use proptest::prelude::*;
+
+    fn wording(otherwise: Otherwise) -> Wording<'static> {
+        let today = local_date(wall("2025-11-23 10:00"));
+        Wording {
+            service: "My Health and Wellbeing",
+            otherwise,
+            urgent: false,
+            precision: Precision::Day,
+            today,
+        }
+    }
+
+    #[test]
+    fn the_text_says_that_there_is_a_message_and_when_it_is_posted() {
+        let text = Text::nudge(&wording(Otherwise::WePost {
+            at: wall("2025-11-25 17:30"),
+        }))
+        .expect("it fits");
+        assert_eq!(
+            text.body(),
+            "My Health and Wellbeing: you have a new hospital message. Sign in the way you usually do. \
+             If you don't open it we will post it on Tue 25 Nov."
+        );
+        assert_eq!(format!("{text:?}"), "Text(…)");
+    }
+
+    #[test]
+    fn an_urgent_text_says_what_happens_otherwise() {
+        let text = Text::nudge(&Wording {
+            urgent: true,
+            ..wording(Otherwise::WePhone)
+        })
+        .expect("it fits");
+        assert_eq!(
+            text.body(),
+            "My Health and Wellbeing: you have a new hospital message. Please sign in today, \
+             the way you usually do. If you don't open it we will phone you."
+        );
+    }
+
+    #[test]
+    fn the_email_says_the_same_at_more_length() {
+        let at = wall("2025-11-25 17:30");
+        let email = Email::nudge(
+            &wording(Otherwise::WePost { at }),
+            Some("https://portal.example.test"),
+        )
+        .expect("it fits");
+        assert_eq!(
+            email.subject,
+            "My Health and Wellbeing: you have a new hospital message"
+        );
+        assert_eq!(
+            email.body,
+            "Hello,\n\nYou have a new hospital message in My Health and Wellbeing.\n\n\
+             Sign in the way you usually do, at https://portal.example.test\n\n\
+             If you do not open it, we will post it to you on Tue 25 Nov. You do not have to do anything for that.\n\n\
+             We never put health details into emails and never ask for your password.\n\
+             You can stop these emails when you are signed in. Replies to this address are not read.\n\n\
+             My Health and Wellbeing\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_would_spoil_the_text_is_refused_when_settings_are_loaded() {
+        for service in [
+            "",
+            " Portal",
+            "Iechyd a Lles ŵ",
+            "Portal\nBcc: x",
+            &"x".repeat(MAX_SERVICE_NAME + 1),
+        ] {
+            let refused = Text::nudge(&Wording {
+                service,
+                ..wording(Otherwise::Nothing)
+            });
+            assert_eq!(refused, Err(WordingError::ServiceName), "{service:?}");
+            assert!(
+                Email::nudge(
+                    &Wording {
+                        service,
+                        ..wording(Otherwise::Nothing)
+                    },
+                    None
+                )
+                .is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn segments_are_counted_as_they_are_charged() {
+        let cases = [
+            (String::new(), 0),
+            ("a".repeat(160), 1),
+            ("a".repeat(161), 2),
+            ("a".repeat(306), 2),
+            ("a".repeat(307), 3),
+            ("€".repeat(80), 1),
+            ("€".repeat(81), 2),
+            ("ŵ".repeat(70), 1),
+            ("ŵ".repeat(71), 2),
+            (format!("{}ŷ", "a".repeat(69)), 1),
+            (format!("{}ŷ", "a".repeat(70)), 2),
+            ("😀".repeat(35), 1),
+            ("😀".repeat(36), 2),
+            ("à è é ì ò ù £ ñ".to_owned(), 1),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(
+                segments(&body),
+                expected,
+                "{} characters",
+                body.chars().count()
+            );
+        }
+        assert_eq!(
+            septets("’"),
+            None,
+            "a typographic apostrophe makes a text dearer"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_nudge_fits_one_segment_and_says_nothing_clinical(
+            service in "[A-Za-z][A-Za-z &'-]{0,22}[A-Za-z]", at in any_instant(), now in any_instant(),
+            which in 0u8..3, urgent in any::<bool>(), quick in any::<bool>(),
+        ) {
+            let otherwise = match which {
+                0 => Otherwise::WePost { at },
+                1 => Otherwise::WePhone,
+                _ => Otherwise::Nothing,
+            };
+            let today = local_date(now);
+            let precision = if quick { Precision::Second } else { Precision::Day };
+            let wording = Wording { service: &service, otherwise, urgent, precision, today };
+            let text = Text::nudge(&wording).expect("it fits");
+            let email = Email::nudge(&wording, None).expect("it fits");
+            prop_assert_eq!(segments(text.body()), 1);
+            for said in [text.body(), &email.subject, &email.body].map(|said| said.replace(&service, "").to_lowercase()) {
+                for word in ["clinic", "appointment", "result", "letter", "doctor", "nhs", "http", "www", "reply stop"] {
+                    prop_assert!(!said.contains(word), "{word} in {said}");
+                }
+            }
+        }
+    }
 }

@@ -68,6 +68,13 @@ pub struct CaseView {
     pub recheck_every: TimeDelta,
 }
 
+impl CaseView {
+    fn nudges_from(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.nudge_hours
+            .map_or(now, |hours| hours.next_allowed(now))
+    }
+}
+
 /// What to do about a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -144,7 +151,7 @@ fn keep_watch(case: &CaseView, now: DateTime<Utc>) -> Decision {
         skipped: Vec::new(),
         climbed: case.climbed,
         next_due: now + case.recheck_every,
-        nudge_at: now,
+        nudge_at: case.nudges_from(now),
     }
 }
 

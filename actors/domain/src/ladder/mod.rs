@@ -9,14 +9,15 @@
 
 mod deadline;
 mod decide;
+mod jump;
 mod plan;
+mod planning;
 
 pub use deadline::{Deadline, deadline};
 pub use decide::{CaseView, Contacts, Decision, Subject, decide};
-pub use plan::{
-    Plan, Skip, SkipReason, Step, jump, phone_useful_until, plan_appointment, plan_letter,
-    plan_post,
-};
+pub use jump::jump;
+pub use plan::{Plan, Skip, SkipReason, Step};
+pub use planning::{phone_useful_until, plan_appointment, plan_letter, plan_post};
 
 /// One step of the ladder. The number is stored and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -182,7 +182,7 @@ mod tests {
             "HR1",
             "HR1 2E",
             "HR1 2EC",
-            "H 12ER",
+            "H 2ER",
             "123 4AB",
             "HR111 2ER",
             "HRR1 2ER",

@@ -2,6 +2,8 @@
 //!
 //! It is made from facts and never stored. Patients never read about cases, ladders, rungs or handing over.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::time::{local, local_date};
@@ -62,8 +64,27 @@ pub enum Opener<'a> {
     },
 }
 
+impl fmt::Debug for Audience<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Patient => "Patient",
+            Self::Carer { .. } => "Carer(…)",
+            Self::Trust => "Trust",
+        })
+    }
+}
+
+impl fmt::Debug for Opener<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Patient => "Patient",
+            Self::Carer { .. } => "Carer(…)",
+        })
+    }
+}
+
 /// How an item stands, as far as its reader is concerned.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'a> {
     /// Unopened; at this print cut-off it goes to the post.
     WillPost {
@@ -270,3 +291,6 @@ impl Say<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

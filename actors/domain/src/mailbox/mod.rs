@@ -363,3 +363,6 @@ impl Mailbox {
         leaves_the_page || event.reaches(viewer, hidden)
     }
 }
+
+#[cfg(test)]
+mod tests;
