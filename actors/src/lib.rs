@@ -5,7 +5,31 @@
 //! can be rebuilt from the store, so any of them may die at any moment.
 //!
 //! In reading order: [`ports`], [`clock`], [`settings`], [`messages`]; then one letter's way to a page
-//! (`directory`, `shelf`, `patient`), one overdue letter's way out (`supervisor`, `dispatcher`, `press`), and
-//! what holds them together (`rounds`, `system`, [`health`]).
+//! (`directory`, `shelf`, `patient`), one overdue letter's way out (`trusts`, `supervisor`, `dispatcher`,
+//! `press`), the sweeps (`caretaker`), the staff's boards (`board`), and what holds them together (`rounds`,
+//! `warden`, [`system`], [`health`]).
 
+pub mod clock;
+pub mod health;
+pub mod measures;
+pub mod messages;
 pub mod ports;
+pub mod settings;
+pub mod system;
+
+mod board;
+mod caretaker;
+mod directory;
+mod dispatcher;
+mod lease;
+mod patient;
+mod press;
+mod rounds;
+mod shelf;
+mod supervisor;
+mod trusts;
+mod warden;
+
+pub use board::BoardSeat;
+pub use caretaker::BadSchedule;
+pub use shelf::Attachment;

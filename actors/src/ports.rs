@@ -183,7 +183,9 @@ pub struct Outgoing {
 
 impl std::fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outgoing").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Outgoing")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -401,7 +403,10 @@ pub enum Push {
     /// Something happened that this viewer may see.
     Event(EventPush),
     /// Continuity is lost and the attachment is over: read the page again and attach again.
-    Reset { patient: PatientId, why: ResetReason },
+    Reset {
+        patient: PatientId,
+        why: ResetReason,
+    },
     /// This view has been withdrawn and the attachment is over: purge it, do not attach again.
     Gone { patient: PatientId },
     /// A staff board has changed: read it again.
@@ -436,7 +441,10 @@ pub struct EventPush {
 
 impl EventPush {
     pub fn new(event: Event) -> Self {
-        Self { event, wire: std::sync::OnceLock::new() }
+        Self {
+            event,
+            wire: std::sync::OnceLock::new(),
+        }
     }
 
     /// The shared part of the frame; `encode` runs for the first session only.
