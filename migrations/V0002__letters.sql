@@ -127,7 +127,17 @@ CREATE TABLE history (
     facts jsonb NOT NULL DEFAULT '{}',     -- ids, codes and instants only
     sha256 bytea NOT NULL
 );
+-- The hash of a history row's canonical content. Independent of any session setting, so that anybody can check it.
+CREATE FUNCTION history_sha256(
+    trust_id uuid, patient_id uuid, subject_kind text, subject_id uuid, kind text, at timestamptz, actor text,
+    policy_version integer, facts jsonb
+) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT sha256(convert_to(
+        coalesce(trust_id::text, '') || '|' || coalesce(patient_id::text, '') || '|' || subject_kind || '|'
+        || subject_id::text || '|' || kind || '|' || extract(epoch FROM at)::text || '|' || actor || '|'
+        || coalesce(policy_version::text, '') || '|' || facts::text, 'UTF8')) $$;
 CREATE INDEX history_subject ON history (subject_id, id);
+CREATE INDEX history_trust ON history (trust_id, id); -- boards ask each second whether anything is new
 
 -- Who saw or tried what: one row before the first byte leaves.
 CREATE TABLE audit (

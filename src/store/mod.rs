@@ -1,8 +1,12 @@
 //! PostgreSQL, one file per group of tables. The only place with SQL; it decides nothing.
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
+mod boards;
 mod error;
+pub mod events;
+pub mod history;
 pub mod keys;
+mod mailbox;
 pub mod policies;
 mod schema;
 mod tx;
@@ -64,6 +68,7 @@ struct Pools {
     web: Pool,
     scheduler: Pool,
     mode: Mode,
+    policies: policies::Cache,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +92,7 @@ impl Store {
                 "letterbox scheduler",
             )?,
             mode,
+            policies: policies::Cache::default(),
         };
         let store = Self {
             pools: Arc::new(pools),
@@ -139,7 +145,7 @@ impl Store {
     }
 
     async fn open(&self, begin: &'static str, principal: &Principal) -> Result<Tx, StoreError> {
-        let tx = Tx::new(self.pool().get().await?);
+        let tx = Tx::new(self.pool().get().await?, Arc::clone(&self.pools));
         // Ids only, so nothing needs quoting; a parameter would cost a second round trip.
         tx.client()
             .batch_execute(&format!(

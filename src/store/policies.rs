@@ -1,5 +1,8 @@
 //! Policies as rows: versioned, never changed once written. Their JSON form is the store's own.
 
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
 use chrono::NaiveTime;
 use letterbox_domain::id::TrustId;
 use letterbox_domain::policy::Policy;
@@ -11,28 +14,51 @@ use uuid::Uuid;
 
 use super::{StoreError, Tx};
 
+/// Policies seen by this process. Trusts times versions is small; beyond this the cache starts afresh.
+const MOST: usize = 1_000;
+
+/// What a process remembers of policies: a version never changes, so nothing in it is ever stale.
+#[derive(Default)]
+pub(super) struct Cache(RwLock<HashMap<(TrustId, i32), Arc<Policy>>>);
+
+impl Cache {
+    fn find(&self, key: (TrustId, i32)) -> Option<Arc<Policy>> {
+        self.0.read().ok()?.get(&key).cloned()
+    }
+
+    fn keep(&self, key: (TrustId, i32), policy: &Arc<Policy>) {
+        if let Ok(mut cache) = self.0.write() {
+            if cache.len() >= MOST {
+                cache.clear();
+            }
+            cache.insert(key, Arc::clone(policy));
+        }
+    }
+}
+
 /// The policy that a trust's new letters get.
 ///
 /// # Errors
 /// Any [`StoreError`]; a trust without a policy counts as corrupt.
-pub async fn current(tx: &Tx, trust: TrustId) -> Result<Policy, StoreError> {
+pub async fn current(tx: &Tx, trust: TrustId) -> Result<Arc<Policy>, StoreError> {
     let row = tx
         .query_opt(
-            "SELECT p.version, p.body FROM trusts t
-             JOIN policies p ON p.trust_id = t.id AND p.version = t.policy_version WHERE t.id = $1",
+            "SELECT policy_version FROM trusts WHERE id = $1",
             &[&trust.as_uuid()],
         )
         .await?;
-    let row =
-        row.ok_or_else(|| StoreError::corrupt("trusts", "policy_version", "names no policy"))?;
-    read(row.try_get(0)?, row.try_get(1)?)
+    let row = row.ok_or_else(|| StoreError::corrupt("trusts", "id", "there is no such trust"))?;
+    get(tx, trust, row.get(0)).await
 }
 
-/// The policy that a running letter was published under.
+/// The policy that a running letter was published under; asked of the database once per process.
 ///
 /// # Errors
 /// As [`current`].
-pub async fn get(tx: &Tx, trust: TrustId, version: i32) -> Result<Policy, StoreError> {
+pub async fn get(tx: &Tx, trust: TrustId, version: i32) -> Result<Arc<Policy>, StoreError> {
+    if let Some(policy) = tx.policies().find((trust, version)) {
+        return Ok(policy);
+    }
     let row = tx
         .query_opt(
             "SELECT body FROM policies WHERE trust_id = $1 AND version = $2",
@@ -41,7 +67,9 @@ pub async fn get(tx: &Tx, trust: TrustId, version: i32) -> Result<Policy, StoreE
         .await?;
     let row =
         row.ok_or_else(|| StoreError::corrupt("cases", "policy_version", "names no policy"))?;
-    read(version, row.try_get(0)?)
+    let policy = Arc::new(read(version, row.get(0))?);
+    tx.policies().keep((trust, version), &policy);
+    Ok(policy)
 }
 
 /// Writes a policy and makes it the one for new letters.

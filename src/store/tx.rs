@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
-use super::StoreError;
+use super::{Pools, StoreError, policies};
 
 /// A parameter list as the driver takes it.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -26,13 +26,15 @@ pub struct Tx(Arc<Inner>);
 struct Inner {
     connection: Object,
     state: AtomicU8,
+    pools: Arc<Pools>,
 }
 
 impl Tx {
-    pub(super) fn new(connection: Object) -> Self {
+    pub(super) fn new(connection: Object, pools: Arc<Pools>) -> Self {
         Self(Arc::new(Inner {
             connection,
             state: AtomicU8::new(OPEN),
+            pools,
         }))
     }
 
@@ -146,6 +148,10 @@ impl Tx {
                 other => other,
             }),
         }
+    }
+
+    pub(super) fn policies(&self) -> &policies::Cache {
+        &self.0.pools.policies
     }
 
     async fn heard<T>(
