@@ -31,7 +31,7 @@ pub struct Attached {
     pub head: Seq,
     /// The circle's version under which the viewer was let in.
     pub grants_version: GrantsVersion,
-    pub from: From,
+    pub from: Continuity,
     /// Rows of the mailbox that this viewer may see.
     pub items: usize,
     /// Dropping it detaches.
@@ -40,7 +40,7 @@ pub struct Attached {
 
 /// How the tab's view relates to `head`.
 #[derive(Debug)]
-pub enum From {
+pub enum Continuity {
     /// It is up to date.
     Live,
     /// Show these first: all that this viewer may see after `since`, in order. May be empty.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Loaded, Surroundings};
 use crate::{
     measures,
-    messages::{AttachError, Attached, From, Request, Seat},
+    messages::{AttachError, Attached, Continuity, Request, Seat},
     ports::{MailboxSnapshot, PortError, ResetReason},
     shelf::{Attachment, Mood, Shelf, version_of},
 };
@@ -281,16 +281,16 @@ fn position(
     around: &Surroundings,
     loaded: &Loaded,
     log: &[Event],
-) -> From {
+) -> Continuity {
     let head = loaded.mailbox.head();
     let Some(since) = since else {
-        return From::Reset(ResetReason::NoPosition);
+        return Continuity::Reset(ResetReason::NoPosition);
     };
     if since == head {
-        return From::Live;
+        return Continuity::Live;
     }
     if since > head || since < Seq::START {
-        return From::Reset(ResetReason::AheadOfHead);
+        return Continuity::Reset(ResetReason::AheadOfHead);
     }
     let missed: Vec<&Event> = log
         .iter()
@@ -302,9 +302,9 @@ fn position(
             .windows(2)
             .all(|pair| pair[1].seq == pair[0].seq.next());
     if !dense || wanted > usize::from(around.settings.catch_up_max) {
-        return From::Reset(ResetReason::TooFarBehind);
+        return Continuity::Reset(ResetReason::TooFarBehind);
     }
-    From::CatchUp(
+    Continuity::CatchUp(
         missed
             .into_iter()
             .filter(|event| loaded.mailbox.tells(event, viewer))
@@ -313,7 +313,7 @@ fn position(
     )
 }
 
-fn attached(attachment: Attachment, viewer: Viewer, from: From, loaded: &Loaded) -> Attached {
+fn attached(attachment: Attachment, viewer: Viewer, from: Continuity, loaded: &Loaded) -> Attached {
     Attached {
         head: loaded.mailbox.head(),
         grants_version: version_of(&viewer),
@@ -326,14 +326,15 @@ fn attached(attachment: Attachment, viewer: Viewer, from: From, loaded: &Loaded)
 fn count(answer: &Result<Attached, AttachError>) {
     let label = match answer {
         Ok(Attached {
-            from: From::Live, ..
+            from: Continuity::Live,
+            ..
         }) => "live",
         Ok(Attached {
-            from: From::CatchUp(_),
+            from: Continuity::CatchUp(_),
             ..
         }) => "catch_up",
         Ok(Attached {
-            from: From::Reset(_),
+            from: Continuity::Reset(_),
             ..
         }) => "reset",
         Err(_) => "refused",
