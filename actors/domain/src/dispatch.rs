@@ -56,15 +56,17 @@ pub enum DispatchState {
     Delivered,
     /// The provider refused it; it went nowhere.
     Rejected,
-    /// The provider had it and could not deliver it; for post, also that it came back to the sender.
+    /// The provider had it and could not deliver it.
     Failed,
+    /// Post came back to the sender.
+    Returned,
     /// Called off before it left: opened, withdrawn, hidden or opted out.
     Cancelled,
 }
 
 impl DispatchState {
     /// All states.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Queued,
         Self::Claimed,
         Self::Unknown,
@@ -72,6 +74,7 @@ impl DispatchState {
         Self::Delivered,
         Self::Rejected,
         Self::Failed,
+        Self::Returned,
         Self::Cancelled,
     ];
 
@@ -86,6 +89,7 @@ impl DispatchState {
             Self::Delivered => "delivered",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
+            Self::Returned => "returned",
             Self::Cancelled => "cancelled",
         }
     }
@@ -104,15 +108,18 @@ impl DispatchState {
     #[must_use]
     pub const fn may_become(self, next: Self) -> bool {
         use DispatchState::{
-            Accepted, Cancelled, Claimed, Delivered, Failed, Queued, Rejected, Unknown,
+            Accepted, Cancelled, Claimed, Delivered, Failed, Queued, Rejected, Returned, Unknown,
         };
         matches!(
             (self, next),
             (Queued, Claimed | Cancelled)
                 | (Claimed, Queued | Unknown | Accepted | Rejected | Cancelled)
-                | (Unknown, Queued | Accepted | Delivered | Rejected | Failed)
-                | (Accepted, Delivered | Failed | Cancelled)
-                | (Delivered, Failed)
+                | (
+                    Unknown,
+                    Queued | Accepted | Delivered | Rejected | Failed | Returned
+                )
+                | (Accepted, Delivered | Failed | Returned | Cancelled)
+                | (Delivered, Failed | Returned)
         )
     }
 
@@ -120,9 +127,9 @@ impl DispatchState {
     /// and out of order, and also before we have recorded the answer to our own call.
     #[must_use]
     pub const fn on_receipt(self, said: Self) -> Option<Self> {
-        use DispatchState::{Accepted, Claimed, Delivered, Failed, Rejected};
-        let is_receipt = matches!(said, Accepted | Delivered | Failed | Rejected);
-        let early = matches!((self, said), (Claimed, Delivered | Failed));
+        use DispatchState::{Accepted, Claimed, Delivered, Failed, Rejected, Returned};
+        let is_receipt = matches!(said, Accepted | Delivered | Failed | Rejected | Returned);
+        let early = matches!((self, said), (Claimed, Delivered | Failed | Returned));
         if is_receipt && (early || self.may_become(said)) {
             Some(said)
         } else {
@@ -135,14 +142,14 @@ impl DispatchState {
     pub const fn is_settled(self) -> bool {
         matches!(
             self,
-            Self::Delivered | Self::Rejected | Self::Failed | Self::Cancelled
+            Self::Delivered | Self::Rejected | Self::Failed | Self::Returned | Self::Cancelled
         )
     }
 
     /// Whether the person was certainly not reached, so that the next rung need not wait its time.
     #[must_use]
     pub const fn jumps_ahead(self) -> bool {
-        matches!(self, Self::Rejected | Self::Failed)
+        matches!(self, Self::Rejected | Self::Failed | Self::Returned)
     }
 
     /// Whether the dispatch can be called off with certainty, without asking a provider.
@@ -298,7 +305,7 @@ mod tests {
             for receipt in said {
                 if let Some(next) = state.on_receipt(receipt) {
                     prop_assert!(!matches!(next, DispatchState::Queued | DispatchState::Claimed | DispatchState::Unknown));
-                    prop_assert!(!matches!(state, DispatchState::Failed | DispatchState::Rejected | DispatchState::Cancelled));
+                    prop_assert!(!matches!(state, DispatchState::Failed | DispatchState::Returned | DispatchState::Rejected | DispatchState::Cancelled));
                     prop_assert!(next > state, "{state:?} went back to {next:?}");
                     state = next;
                 }

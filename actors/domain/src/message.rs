@@ -78,7 +78,7 @@ impl Text {
     pub fn nudge(wording: &Wording<'_>) -> Result<Self, WordingError> {
         check_name(wording.service)?;
         let sign_in = if wording.urgent {
-            "Please sign in today, the way you usually do."
+            "Please sign in today the way you usually do."
         } else {
             "Sign in the way you usually do."
         };
@@ -245,7 +245,7 @@ mod tests {
         .expect("it fits");
         assert_eq!(
             text.body(),
-            "My Health and Wellbeing: you have a new hospital message. Please sign in today, \
+            "My Health and Wellbeing: you have a new hospital message. Please sign in today \
              the way you usually do. If you don't open it we will phone you."
         );
     }
@@ -270,6 +270,24 @@ mod tests {
              We never put health details into emails and never ask for your password.\n\
              You can stop these emails when you are signed in. Replies to this address are not read.\n\n\
              My Health and Wellbeing\n"
+        );
+    }
+
+    #[test]
+    fn the_longest_text_still_fits_one_segment() {
+        let service = "x".repeat(MAX_SERVICE_NAME);
+        let at = wall("2027-12-29 17:30");
+        let longest = Wording {
+            service: &service,
+            urgent: true,
+            ..wording(Otherwise::WePost { at })
+        };
+        let text = Text::nudge(&longest).expect("it fits");
+        assert!(text.body().ends_with("on Wed 29 Dec 2027."));
+        assert_eq!(
+            text.body().len(),
+            160,
+            "no room is left, so the bound cannot be wider"
         );
     }
 

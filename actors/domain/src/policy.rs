@@ -85,7 +85,7 @@ impl Policy {
     /// The default: email after 24 hours, text after 36, both 08–20 Monday to Saturday; paper after 2 working
     /// days (clinic letters 3) and at least 6 working days before the appointment.
     ///
-    /// Source: docs/decisions, "the default ladder".
+    /// Source: docs/decisions/0007-read-deadline.md
     #[must_use]
     pub const fn standard() -> Self {
         Self {

@@ -18,6 +18,21 @@ fn nothing_happens_before_its_time() {
 }
 
 #[test]
+fn a_case_woken_too_soon_goes_back_to_sleep() {
+    let mut case = case(letter(LetterKind::Clinic, "2026-03-09 10:00", None));
+    case.due_at = wall("2026-03-09 10:00");
+    let asleep = Decision::Wait {
+        until: wall("2026-03-10 10:00"),
+    };
+    assert_eq!(decide(&case, wall("2026-03-09 12:00")), asleep);
+    case.due_at = wall("2026-03-11 07:00");
+    let held_back = Decision::Wait {
+        until: wall("2026-03-11 07:00"),
+    };
+    assert_eq!(decide(&case, wall("2026-03-10 10:00")), held_back);
+}
+
+#[test]
 fn an_opened_letter_is_left_in_peace() {
     let plan = letter(LetterKind::Clinic, "2026-03-09 10:00", None);
     let late = wall("2026-04-09 10:00");
