@@ -1,8 +1,10 @@
 //! Modules in reading order.
 pub mod cluster;
+pub mod commands;
 pub mod config;
 pub mod inspect;
 pub mod pdf;
+pub mod problem;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -55,20 +55,33 @@ impl Problem {
     #[must_use]
     pub fn fields(code: &'static str, errors: Vec<FieldProblem>) -> Self {
         let detail = "Some fields are wrong; each is listed with what to do.";
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail) }
+        Self {
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+        }
     }
 
     /// 422 for one field.
     #[must_use]
     pub fn field(code: &'static str, pointer: &str, detail: impl Into<String>) -> Self {
-        Self::fields(code, vec![FieldProblem { pointer: pointer.to_owned(), detail: detail.into() }])
+        Self::fields(
+            code,
+            vec![FieldProblem {
+                pointer: pointer.to_owned(),
+                detail: detail.into(),
+            }],
+        )
     }
 
     /// 503: nothing was changed, the same request may be sent again.
     #[must_use]
     pub fn unavailable() -> Self {
-        let detail = "The service cannot answer now and changed nothing. Send the same request again.";
-        Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail) }
+        let detail =
+            "The service cannot answer now and changed nothing. Send the same request again.";
+        Self {
+            retry_after: Some(2),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        }
     }
 
     /// 429: the caller is faster than agreed, or the queue is full.
@@ -83,14 +96,19 @@ impl Problem {
 
     #[must_use]
     pub fn unauthorized() -> Self {
-        let detail = "Send `Authorization: Bearer` with an API key of your trust that has not been revoked.";
+        let detail =
+            "Send `Authorization: Bearer` with an API key of your trust that has not been revoked.";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
     /// 404: not there and not yours look alike.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("No {what} of your trust has this id."))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("No {what} of your trust has this id."),
+        )
     }
 }
 
@@ -110,7 +128,10 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         metrics::counter!("http_problems_total", "code" => self.code).increment(1);
         let mut answer = HttpResponseBuilder::new(self.status_code());
-        answer.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        answer.insert_header((
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        ));
         answer.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         if let Some(seconds) = self.retry_after {
             answer.insert_header((header::RETRY_AFTER, seconds));
@@ -130,8 +151,14 @@ mod tests {
     fn a_problem_tells_its_code_and_when_to_come_back() {
         let answer = Problem::too_many(3).error_response();
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(answer.headers().get(header::RETRY_AFTER), Some(&HeaderValue::from_static("3")));
+        assert_eq!(
+            answer.headers().get(header::RETRY_AFTER),
+            Some(&HeaderValue::from_static("3"))
+        );
         let type_ = answer.headers().get(header::CONTENT_TYPE);
-        assert_eq!(type_, Some(&HeaderValue::from_static("application/problem+json")));
+        assert_eq!(
+            type_,
+            Some(&HeaderValue::from_static("application/problem+json"))
+        );
     }
 }

@@ -270,10 +270,10 @@ pub struct PostSettings {
 pub struct DemoSettings {
     #[serde(deserialize_with = "values::text")]
     pub sandbox_url: Option<String>,
-    #[serde(deserialize_with = "values::duration")]
-    pub working_day: Duration,
-    #[serde(deserialize_with = "values::duration")]
-    pub print_interval: Duration,
+    #[serde(deserialize_with = "values::text")]
+    pub control_url: Option<String>,
+    #[serde(deserialize_with = "values::secret")]
+    pub control_token: Option<SecretString>,
 }
 
 /// How log lines look.

@@ -1,6 +1,7 @@
 //! PostgreSQL, one file per group of tables. The only place with SQL; it decides nothing.
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
+mod admin;
 mod boards;
 mod error;
 pub mod events;
@@ -9,6 +10,7 @@ pub mod keys;
 mod mailbox;
 pub mod policies;
 mod schema;
+pub mod seed;
 mod tx;
 
 use std::fmt;
@@ -25,6 +27,7 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseSettings, Mode};
 
+pub use admin::recreate_database;
 pub use error::{Retryable, StoreError};
 pub use schema::{Clock, migrate, schema_fingerprint};
 pub use tx::{Params, Tx};
