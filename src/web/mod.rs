@@ -2,9 +2,14 @@
 //!
 //! Never holds SQL, never calls a provider, never decides who may see what.
 
+pub mod guard;
+pub mod page;
 pub mod templates;
 
 mod assets;
+mod model;
+#[cfg(test)]
+mod samples;
 
 use actix_web::web::ServiceConfig;
 

@@ -3,8 +3,12 @@
 //! Templates are read from disk in debug builds (edit, reload) and embedded in release builds.
 //! This module never sees a request, a session or the database.
 
+use std::fmt::Write;
+
 use minijinja::value::{Kwargs, Rest, Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, context};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context,
+};
 use rust_embed::RustEmbed;
 use serde::Serialize;
 
@@ -35,8 +39,6 @@ pub struct Site {
     pub banner: Option<String>,
     /// Address of the help desk, on every page and every error page.
     pub help_email: String,
-    /// How often an open page asks again when it cannot hold a live connection, in seconds.
-    pub poll_seconds: u32,
 }
 
 impl std::fmt::Debug for Templates {
@@ -97,11 +99,47 @@ fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_formatter(print_value);
     environment.set_loader(|name| Ok(load(name)));
     environment.add_filter("length", length);
     environment.add_filter("truncate", truncate);
     environment.add_function("asset", |name: &str| Manifest::load().url(name));
     environment
+}
+
+/// Prints nothing for an empty `Option`, and leaves `/` alone: it means nothing in HTML texts and attributes,
+/// and addresses stay readable in the page's source.
+fn print_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    let plain = value
+        .as_str()
+        .filter(|_| !value.is_safe() && matches!(state.auto_escape(), AutoEscape::Html));
+    if value.is_none() {
+        return Ok(());
+    }
+    match plain {
+        Some(text) => write_escaped(out, text).map_err(Error::from),
+        None => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+fn write_escaped(out: &mut Output<'_>, text: &str) -> std::fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        out.write_str(&rest[..at])?;
+        out.write_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    out.write_str(rest)
 }
 
 fn load(name: &str) -> Option<String> {
@@ -159,6 +197,19 @@ mod tests {
         );
         assert!(html.contains("&lt;script&gt;"), "{html}");
         assert!(!html.contains("<script"), "{html}");
+    }
+
+    #[test]
+    fn every_sign_that_means_something_in_html_is_escaped_in_texts_and_attributes() {
+        assert_eq!(
+            render_source(r#"{{ "a<b>&'" ~ '"/' }}"#),
+            "a&lt;b&gt;&amp;&#39;&quot;/"
+        );
+        assert_eq!(
+            render_source(r#"{% set x = "<i>" %}{{ x | escape }}{{ x ~ "" }}"#),
+            "&lt;i&gt;&lt;i&gt;"
+        );
+        assert_eq!(render_source("[{{ none }}{{ missing }}]"), "[]");
     }
 
     #[test]

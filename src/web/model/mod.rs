@@ -1,0 +1,54 @@
+//! View models: what a page says, in the reader's words. The same value fills the template and, as JSON, the open page.
+//!
+//! Texts, addresses and switches only; no rule lives here. `Option` fields hide their element when empty.
+
+mod appointments;
+mod board;
+mod demo;
+mod letters;
+mod people;
+
+pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
+pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
+pub(crate) use demo::{
+    Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
+};
+pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow};
+pub(crate) use people::{
+    Card, CarerRow, CircleBody, DashboardBody, ErrorBody, PeopleBody, PersonRow,
+};
+
+use serde::Serialize;
+
+/// A row of the design system's summary list.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Fact {
+    key: Text,
+    value: Text,
+}
+
+/// The design system's way of saying "plain text, escape it".
+#[derive(Clone, Debug, Serialize)]
+struct Text {
+    text: String,
+}
+
+impl Fact {
+    pub(crate) fn new(key: &str, value: impl Into<String>) -> Self {
+        Self {
+            key: Text {
+                text: key.to_owned(),
+            },
+            value: Text { text: value.into() },
+        }
+    }
+}
+
+/// One choice of a select box or of a row of links.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Choice {
+    pub(crate) text: String,
+    pub(crate) value: String,
+    pub(crate) href: String,
+    pub(crate) current: bool,
+}

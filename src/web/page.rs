@@ -1,0 +1,163 @@
+//! What all pages have in common: title, navigation, who is signed in, how the page stays up to date.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, ContentType};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::guard::CspNonce;
+use super::templates::Templates;
+
+/// The frame around a page's own content.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Chrome {
+    /// Title of the page, without the portal's name.
+    pub title: String,
+    /// Which part of the product: `patient`, `carer`, `board`, `stage`, `outside`, `plain`. Only styles depend on it.
+    pub area: &'static str,
+    /// Where the name in the header leads.
+    pub home: &'static str,
+    /// Shown instead of the portal's name, for pages that are not the portal's.
+    pub service: Option<String>,
+    /// The signed-in person's name; nothing is shown without one.
+    pub who: Option<String>,
+    /// Token for the forms of this session; empty where nobody is signed in.
+    pub csrf: String,
+    /// Given name of the patient at whose letters a carer looks.
+    pub viewing: Option<String>,
+    /// Tabs on a computer, the Menu on a phone.
+    pub nav: Vec<NavItem>,
+    /// How an open page stays up to date.
+    pub live: Option<Live>,
+}
+
+/// One entry of the navigation, with its sub-menu.
+#[derive(Clone, Debug, Serialize)]
+pub struct NavItem {
+    /// Shown text.
+    pub text: &'static str,
+    /// Address on this site.
+    pub href: &'static str,
+    /// Whether the page, or one below it, is open.
+    pub current: bool,
+    /// The sub-menu.
+    pub children: Vec<NavItem>,
+}
+
+/// Where an open page asks how it stands now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Live {
+    /// `socket` for signed-in people, `poll` for the pages of the demonstration's stage.
+    pub how: &'static str,
+    /// Address of the same view model as JSON.
+    pub source: String,
+    /// Address that a browser without JavaScript reloads.
+    pub reload: String,
+    /// Text of that link.
+    pub check: &'static str,
+}
+
+/// Entries of a patient's menu; the one whose address is `here` is current.
+pub(crate) fn patient_nav(here: &str, helps_others: bool) -> Vec<NavItem> {
+    let leaf = |text, href| NavItem {
+        text,
+        href,
+        current: here == href,
+        children: Vec::new(),
+    };
+    let branch = |text, href, children: Vec<NavItem>| NavItem {
+        text,
+        href,
+        current: children.iter().any(|child| child.current),
+        children,
+    };
+    let mut nav = vec![
+        leaf("Dashboard", "/"),
+        branch(
+            "My health",
+            "/my-health/documents",
+            vec![
+                leaf("Documents", "/my-health/documents"),
+                leaf("Appointments", "/my-health/appointments"),
+            ],
+        ),
+        branch(
+            "Connect",
+            "/connect/circle-of-care",
+            vec![leaf("Circle of care", "/connect/circle-of-care")],
+        ),
+    ];
+    if helps_others {
+        nav.push(leaf("People you help", "/people"));
+    }
+    nav
+}
+
+#[derive(Serialize)]
+struct Page<'a, B> {
+    chrome: &'a Chrome,
+    body: &'a B,
+}
+
+/// Renders a page for this request.
+///
+/// A template that fails is our bug: it is logged with its chain, and the reader gets the error page's status.
+pub(crate) fn render<B: Serialize>(
+    request: &HttpRequest,
+    template: &str,
+    chrome: &Chrome,
+    body: &B,
+) -> HttpResponse {
+    render_with(request, StatusCode::OK, template, chrome, body)
+}
+
+/// The same with another status, for errors.
+pub(crate) fn render_with<B: Serialize>(
+    request: &HttpRequest,
+    status: StatusCode,
+    template: &str,
+    chrome: &Chrome,
+    body: &B,
+) -> HttpResponse {
+    match to_html(request, template, chrome, body) {
+        Some(html) => HttpResponse::build(status)
+            .insert_header(ContentType::html())
+            .body(html),
+        None => HttpResponse::InternalServerError()
+            .insert_header(ContentType::plaintext())
+            .body("This page is broken. Please try again later."),
+    }
+}
+
+/// The page as text, for answers that send it themselves.
+pub(crate) fn to_html<B: Serialize>(
+    request: &HttpRequest,
+    template: &str,
+    chrome: &Chrome,
+    body: &B,
+) -> Option<String> {
+    let templates = request.app_data::<web::Data<Templates>>()?;
+    let nonce = request
+        .extensions()
+        .get::<CspNonce>()
+        .map(|nonce| nonce.0.clone())
+        .unwrap_or_default();
+    match templates.render(template, &Page { chrome, body }, &nonce) {
+        Ok(html) => Some(html),
+        Err(error) => {
+            tracing::error!(
+                template,
+                error = format!("{error:#}"),
+                "a page could not be rendered"
+            );
+            None
+        }
+    }
+}
+
+/// 303: the answer to a form is another page.
+pub(crate) fn see_other(place: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, place))
+        .finish()
+}
