@@ -146,6 +146,7 @@ CREATE TABLE grants (
     version bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT app_now(),
     revoked_at timestamptz,
+    revocation_committed_by timestamptz, -- read after the commit: a node that compared later has seen it
     UNIQUE (patient_id, carer_account_id)
 );
 CREATE INDEX grants_carer ON grants (carer_account_id) WHERE revoked_at IS NULL;

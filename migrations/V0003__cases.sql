@@ -113,7 +113,7 @@ CREATE INDEX notices_open ON notices (trust_id, created_at) WHERE closed_at IS N
 CREATE TABLE tasks (
     id uuid PRIMARY KEY,
     trust_id uuid NOT NULL REFERENCES trusts,
-    kind text NOT NULL CHECK (kind IN ('phone', 'no_address', 'print_unacknowledged', 'print_rejected', 'quarantine', 'failed_opening')),
+    kind text NOT NULL CHECK (kind IN ('phone', 'no_address', 'print_unacknowledged', 'print_rejected', 'returned_post', 'correction', 'quarantine', 'failed_opening')),
     case_id uuid REFERENCES cases,
     quarantine_id uuid REFERENCES quarantine,
     batch_id uuid REFERENCES print_batches, -- print_unacknowledged: one task for the whole batch

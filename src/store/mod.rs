@@ -3,14 +3,28 @@
 
 mod admin;
 mod boards;
+mod case_commit;
+mod case_rows;
+mod cases;
+pub mod climbs;
+mod dispatch_record;
+mod dispatches;
+pub mod endings;
 mod error;
 pub mod events;
 pub mod history;
 pub mod keys;
+pub mod ladder;
+mod locks;
 mod mailbox;
+mod notices;
 pub mod policies;
+mod print;
+mod print_out;
+pub mod receipts;
 mod schema;
 pub mod seed;
+pub mod tasks;
 mod tx;
 
 use std::fmt;
