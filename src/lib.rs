@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod pdf;
 pub mod problem;
 pub mod store;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod web;

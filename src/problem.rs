@@ -126,7 +126,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        metrics::counter!("http_problems_total", "code" => self.code).increment(1);
+        metrics::counter!("letterbox_http_problems_total", "code" => self.code).increment(1);
         let mut answer = HttpResponseBuilder::new(self.status_code());
         answer.insert_header((
             header::CONTENT_TYPE,

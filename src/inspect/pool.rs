@@ -85,7 +85,7 @@ impl Inspector {
             }
             // Out of time, or the child died: dropping the worker kills it.
             Ok(Err(_)) | Err(_) => {
-                metrics::counter!("inspect_children_lost_total").increment(1);
+                metrics::counter!("letterbox_inspect_children_lost_total").increment(1);
                 Ok(Err(Refusal::Overwhelming))
             }
         }

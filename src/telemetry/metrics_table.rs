@@ -1,0 +1,137 @@
+//! Every figure that this system reports, with its help text. A test compares the table with the code.
+
+/// How a figure moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only upwards.
+    Counter,
+    /// Up and down.
+    Gauge,
+    /// A distribution.
+    Histogram,
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub help: &'static str,
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Gauge,
+        help,
+    }
+}
+
+const fn histogram(name: &'static str, help: &'static str) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Histogram,
+        help,
+    }
+}
+
+/// Every figure, by place.
+pub const METRICS: &[Metric] = &[
+    // The process.
+    gauge(
+        "letterbox_open_descriptors",
+        "Open file descriptors; every socket is one",
+    ),
+    gauge(
+        "letterbox_descriptor_limit",
+        "File descriptors that this process may open",
+    ),
+    gauge("letterbox_resident_bytes", "Memory that this process holds"),
+    counter(
+        "letterbox_panics_total",
+        "Panics, anywhere; each costs a resync and is a fault of ours",
+    ),
+    // HTTP.
+    counter(
+        "letterbox_http_problems_total",
+        "Refusals and errors answered, by code",
+    ),
+    // The store.
+    counter(
+        "letterbox_store_retries_total",
+        "Transactions tried again after meeting another, by transaction",
+    ),
+    // Uploaded files.
+    counter(
+        "letterbox_inspect_children_lost_total",
+        "Inspection processes that missed a bound and were replaced",
+    ),
+    // The living system.
+    gauge("letterbox_patient_actors", "Patients' mailboxes in memory"),
+    gauge(
+        "letterbox_attached_sessions",
+        "Sessions attached to mailboxes",
+    ),
+    counter(
+        "letterbox_pushes_total",
+        "Pushes offered to sessions, by result",
+    ),
+    counter(
+        "letterbox_mailbox_refusals_total",
+        "Messages refused by a full mailbox, by actor; made good within a second",
+    ),
+    counter(
+        "letterbox_event_gaps_total",
+        "Events found missing and reloaded",
+    ),
+    counter(
+        "letterbox_attachments_total",
+        "Sessions attached, by where they continue or why they were refused",
+    ),
+    counter(
+        "letterbox_views_withdrawn_total",
+        "Views taken away, by reason",
+    ),
+    counter(
+        "letterbox_actor_panics_total",
+        "Actors replaced after a panic, by actor",
+    ),
+    gauge(
+        "letterbox_quarantined_mailboxes",
+        "Mailboxes that panicked three times and are served by HTTP alone",
+    ),
+    histogram(
+        "letterbox_heads_seconds",
+        "One comparison of all attached positions with the database",
+    ),
+    counter(
+        "letterbox_overdue_cases_total",
+        "Decisions on overdue cases, by result",
+    ),
+    histogram(
+        "letterbox_case_lateness_seconds",
+        "How late the oldest case of a claim was",
+    ),
+    counter(
+        "letterbox_dispatches_total",
+        "Messages handled, by channel and outcome",
+    ),
+    gauge(
+        "letterbox_dispatches_in_flight",
+        "Messages being handed to providers now, by channel",
+    ),
+    counter("letterbox_print_batches_total", "Print batches, by step"),
+    counter(
+        "letterbox_loop_failures_total",
+        "Failed attempts of background loops, by loop",
+    ),
+    counter("letterbox_chores_total", "Chores run, by chore and result"),
+];
