@@ -2,6 +2,7 @@
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod crash;
 pub mod inspect;
 pub mod pdf;
 pub mod problem;
