@@ -17,6 +17,9 @@ pub mod ports;
 pub mod settings;
 pub mod system;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 mod board;
 mod caretaker;
 mod directory;

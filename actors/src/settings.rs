@@ -38,6 +38,8 @@ pub struct Settings {
     pub poison_window: Duration,
     /// Longest sleep of supervisors, dispatchers and the print room: what a poke lost on the way costs.
     pub poll: Duration,
+    /// How soon a trust taken on elsewhere gets its supervisor here.
+    pub trusts_every: Duration,
     /// One call of a store or press. Longer counts as a failed attempt.
     pub port_patience: Duration,
     /// First wait after a failed attempt; doubles to `back_off_max`, with jitter.
@@ -80,6 +82,7 @@ impl Default for Settings {
             poison_panics: 3,
             poison_window: Duration::from_secs(600),
             poll: Duration::from_secs(1),
+            trusts_every: Duration::from_secs(15),
             port_patience: Duration::from_secs(20),
             back_off: Duration::from_millis(200),
             back_off_max: Duration::from_secs(10),

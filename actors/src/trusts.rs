@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use letterbox_domain::id::TrustId;
@@ -14,9 +13,6 @@ use crate::{
     supervisor::Supervisor,
     system::Wires,
 };
-
-/// How soon a trust that another node has taken on gets its supervisor here.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// The job that opens and closes supervisors' posts.
 pub(crate) struct Trusts {
@@ -37,7 +33,7 @@ impl Job for Trusts {
             self.open(&trusts);
             self.close_others(&trusts);
         }
-        Ok(Rest(LOOK_EVERY))
+        Ok(Rest(self.wires.settings.trusts_every))
     }
 }
 

@@ -191,7 +191,7 @@ impl Plan {
             .positions
             .iter()
             .copied()
-            .filter(|at| *at < head && head.get() - at.get() <= i64::from(most));
+            .filter(|at| *at < head && is_near(*at, head, most));
         near.chain(self.head).min()
     }
 }
@@ -209,9 +209,14 @@ fn needs_read(request: &Request, head: Seq, most: u16) -> bool {
     let position = match since(request) {
         None => false,
         Some(at) if at == head => false,
-        Some(at) => at > head || head.get() - at.get() <= i64::from(most),
+        Some(at) => at > head || is_near(at, head, most),
     };
     carer || position
+}
+
+/// Near enough behind to be replayed. A cursor can claim anything, so nothing here may overflow.
+fn is_near(at: Seq, head: Seq, most: u16) -> bool {
+    at >= Seq::START && head.get().saturating_sub(at.get()) <= i64::from(most)
 }
 
 fn seat_one(seat: Seat, shelf: &Arc<Shelf>, around: &Surroundings, loaded: &Loaded, log: &[Event]) {
