@@ -1,4 +1,5 @@
 //! Modules in reading order.
+pub mod channels;
 pub mod cluster;
 pub mod commands;
 pub mod config;
