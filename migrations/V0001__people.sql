@@ -133,6 +133,7 @@ CREATE TABLE memberships (
     patient_id uuid PRIMARY KEY REFERENCES patients,
     account_id uuid NOT NULL UNIQUE REFERENCES accounts,
     joined_at timestamptz NOT NULL,
+    paper_since timestamptz,               -- "Always post my letters"
     left_at timestamptz
 );
 

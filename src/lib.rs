@@ -9,6 +9,5 @@ pub mod pdf;
 pub mod problem;
 pub mod store;
 pub mod telemetry;
-#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod web;

@@ -1,3 +1,84 @@
-//! One file per thing that can happen: authorise, decide, commit. A command never renders and never calls a provider.
+//! One file per thing that can happen: check, decide, write, commit. Handlers, sockets and chores call these;
+//! nobody else changes a letter or an appointment. No command talks to a provider or to an actor.
 
+pub mod forms;
+pub mod intake_lane;
+pub mod publish_letters;
+mod refusal;
 pub mod seed;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use letterbox_domain::dispatch::Channel;
+use letterbox_domain::event::Event;
+use letterbox_domain::id::TrustId;
+use letterbox_domain::time::Calendars;
+use uuid::Uuid;
+
+use crate::store::{Principal, Retryable, StoreError};
+
+pub use refusal::{Code, Fault, Refusal};
+
+/// The calendars that ship with this version.
+static CALENDARS: LazyLock<Calendars> = LazyLock::new(Calendars::built_in);
+
+/// The calendars that every command reckons with.
+#[must_use]
+pub fn calendars() -> &'static Calendars {
+    &CALENDARS
+}
+
+/// A trust's system, known by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrustSystem {
+    /// Which trust.
+    pub trust: TrustId,
+    /// Which of its keys.
+    pub key: Uuid,
+}
+
+impl TrustSystem {
+    /// As a transaction's principal.
+    #[must_use]
+    pub fn principal(&self) -> Principal {
+        Principal::TrustSystem { trust: self.trust, key: self.key }
+    }
+}
+
+/// Why a command did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The input is refused: it will be refused again until it, or what it refers to, changes.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store could not; the same call may succeed later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Retryable for CommandError {
+    fn is_contention(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_contention())
+    }
+}
+
+/// What must be woken after a commit. Sweeps find it anyway; waking makes it soon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wake {
+    /// Events for browsers, in order of patient and number.
+    pub events: Vec<Event>,
+    /// The trust has cases whose next step may be nearer than its supervisor thinks.
+    pub cases: Option<TrustId>,
+    /// Channels with something to send.
+    pub channels: BTreeSet<Channel>,
+}
+
+/// Whoever rings the bells after a commit: the node. Never blocks.
+pub trait Bells: Send + Sync + 'static {
+    /// Something was committed.
+    fn ring(&self, wake: Wake);
+}
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ pub struct NewEvent {
 }
 
 /// Mailboxes whose rows this transaction holds, and the transaction's time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Locked {
     /// The database's time of this transaction.
     pub now: DateTime<Utc>,
@@ -119,6 +119,11 @@ pub async fn append(tx: &Tx, news: &[NewEvent]) -> Result<Vec<Event>, StoreError
     let events = locked.number(news)?;
     write(tx, &events).await?;
     Ok(events)
+}
+
+/// Prepares [`write()`], so that it leaves at its first poll.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    tx.prepared(WRITE).await.map(drop)
 }
 
 /// Writes numbered events, their mailboxes' heads and their wake-ups. The mailboxes' rows must be held.

@@ -36,6 +36,11 @@ pub struct Entry {
     pub facts: Value,
 }
 
+/// Prepares [`append`], so that it leaves at its first poll.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    tx.prepared(APPEND).await.map(drop)
+}
+
 /// Adds entries on behalf of `principal`, at the transaction's time.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ const HEADS: &str = "
     SELECT app_now(), id, head_seq, grants_version FROM (SELECT) AS at_least_one_row LEFT JOIN patients ON id = ANY($1)";
 
 const POLLED: &str = "
-    INSERT INTO nodes (id, name, heartbeat_at, polled_from) VALUES ($1, $1::text, app_now(), $2)
+    INSERT INTO nodes (id, name, heartbeat_at, polled_from) VALUES ($1, $1::uuid::text, app_now(), $2)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = app_now(), polled_from = $2";
 
 /// How many boxes one question may name; the caller splits longer lists.

@@ -13,17 +13,22 @@ pub mod endings;
 mod error;
 pub mod events;
 pub mod history;
+pub mod intake;
 pub mod keys;
 pub mod ladder;
+pub mod letters;
 mod locks;
 mod mailbox;
 mod notices;
+pub mod outbox;
 pub mod policies;
 mod print;
 mod print_out;
+pub mod quarantine;
 pub mod receipts;
 mod schema;
 pub mod seed;
+pub mod standing;
 pub mod tasks;
 mod tx;
 
@@ -189,18 +194,7 @@ impl Store {
         F: Fn(Tx) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut tried = 1;
-        loop {
-            match self.once(principal, &work).await {
-                Err(error) if error.is_contention() && tried < TRIES => {
-                    metrics::counter!("letterbox_store_retries_total", "transaction" => name)
-                        .increment(1);
-                    pause(tried).await;
-                    tried += 1;
-                }
-                settled => return settled,
-            }
-        }
+        retried(name, || self.once(principal, &work)).await
     }
 
     async fn once<T, E, F, Fut>(&self, principal: &Principal, work: &F) -> Result<T, E>
@@ -213,6 +207,20 @@ impl Store {
         let done = work(tx.clone()).await?;
         tx.commit().await?;
         Ok(done)
+    }
+
+    /// As [`Store::run`], for work that commits its transaction itself, so that COMMIT travels with the last
+    /// statements. Work that returns without committing is rolled back.
+    ///
+    /// # Errors
+    /// As [`Store::run`].
+    pub async fn run_to_commit<T, E, F, Fut>(&self, name: &'static str, principal: &Principal, work: F) -> Result<T, E>
+    where
+        E: From<StoreError> + Retryable,
+        F: Fn(Tx) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        retried(name, || async { work(self.begin(principal).await?).await }).await
     }
 
     fn pool(&self) -> &Pool {
@@ -228,6 +236,24 @@ impl fmt::Debug for Store {
         f.debug_struct("Store")
             .field("mode", &self.pools.mode)
             .finish_non_exhaustive()
+    }
+}
+
+/// Tries until it is settled, or has met other transactions too often.
+async fn retried<T, E: Retryable, F: Future<Output = Result<T, E>>>(
+    name: &'static str,
+    once: impl Fn() -> F,
+) -> Result<T, E> {
+    let mut tried = 1;
+    loop {
+        match once().await {
+            Err(error) if error.is_contention() && tried < TRIES => {
+                metrics::counter!("letterbox_store_retries_total", "transaction" => name).increment(1);
+                pause(tried).await;
+                tried += 1;
+            }
+            settled => return settled,
+        }
     }
 }
 

@@ -1,0 +1,3 @@
+//! Intake against a real database: what is promised to trusts and patients.
+
+mod publish;
