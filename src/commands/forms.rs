@@ -13,7 +13,10 @@ use super::Refusal;
 pub fn check_source_id(field: &'static str, id: &str) -> Result<(), Refusal> {
     let printable = id.chars().all(|c| c.is_ascii_graphic());
     if id.is_empty() || id.len() > 64 || !printable {
-        return Err(Refusal::field(field, "Use 1 to 64 printable ASCII characters without spaces."));
+        return Err(Refusal::field(
+            field,
+            "Use 1 to 64 printable ASCII characters without spaces.",
+        ));
     }
     Ok(())
 }
@@ -22,16 +25,26 @@ pub fn check_source_id(field: &'static str, id: &str) -> Result<(), Refusal> {
 pub fn check_line(field: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > most {
-        return Err(Refusal::field(field, format!("Use 1 to {most} characters.")));
+        return Err(Refusal::field(
+            field,
+            format!("Use 1 to {most} characters."),
+        ));
     }
     if text.chars().any(is_unprintable) {
-        return Err(Refusal::field(field, "Leave out control characters, line breaks and direction marks."));
+        return Err(Refusal::field(
+            field,
+            "Leave out control characters, line breaks and direction marks.",
+        ));
     }
     Ok(())
 }
 
 /// As [`check_line`], where the field may be missing.
-pub fn check_optional_line(field: &'static str, text: Option<&str>, most: usize) -> Result<(), Refusal> {
+pub fn check_optional_line(
+    field: &'static str,
+    text: Option<&str>,
+    most: usize,
+) -> Result<(), Refusal> {
     text.map_or(Ok(()), |text| check_line(field, text, most))
 }
 
@@ -39,17 +52,27 @@ pub fn check_optional_line(field: &'static str, text: Option<&str>, most: usize)
 pub fn check_text(field: &'static str, text: Option<&str>, most: usize) -> Result<(), Refusal> {
     let Some(text) = text else { return Ok(()) };
     if text.trim().is_empty() || text.chars().count() > most {
-        return Err(Refusal::field(field, format!("Use 1 to {most} characters, or leave the field out.")));
+        return Err(Refusal::field(
+            field,
+            format!("Use 1 to {most} characters, or leave the field out."),
+        ));
     }
-    if text.chars().any(|c| is_unprintable(c) && c != '\n' && c != '\r' && c != '\t') {
-        return Err(Refusal::field(field, "Leave out control characters and direction marks."));
+    if text
+        .chars()
+        .any(|c| is_unprintable(c) && c != '\n' && c != '\r' && c != '\t')
+    {
+        return Err(Refusal::field(
+            field,
+            "Leave out control characters and direction marks.",
+        ));
     }
     Ok(())
 }
 
 /// Control characters and the marks that turn text around (a name could look like another).
 fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A letter as a trust sends it. `Debug` is not derived: titles and texts are clinical.
@@ -113,10 +136,16 @@ impl NewLetter {
     fn check_times(&self, now: DateTime<Utc>) -> Result<(), Refusal> {
         // Trusts' clocks are not ours: a few minutes ahead is no mistake.
         if self.authored_at > now + TimeDelta::minutes(10) {
-            return Err(Refusal::field("/authored_at", "This is in the future. Send the time at which it was signed."));
+            return Err(Refusal::field(
+                "/authored_at",
+                "This is in the future. Send the time at which it was signed.",
+            ));
         }
         if self.release_at.is_some_and(|at| at > now + Self::MOST_HELD) {
-            return Err(Refusal::field("/release_at", "A letter can be held for at most 31 days."));
+            return Err(Refusal::field(
+                "/release_at",
+                "A letter can be held for at most 31 days.",
+            ));
         }
         Ok(())
     }
@@ -126,10 +155,19 @@ impl NewLetter {
     #[must_use]
     pub fn form_sha256(&self) -> [u8; 32] {
         let mut hash = FormHash::new("letter 1");
-        hash.text(&self.source_id).text(&self.patient).text(&self.nhs_number.expose()).text(self.kind.name());
-        hash.text(&self.title).text(&self.specialty).text(&self.clinic).text(&self.contact_phone);
-        hash.option(self.contact_hours.as_deref()).option(self.appointment.as_deref());
-        hash.time(Some(self.authored_at)).flag(self.signed).option(self.full_text.as_deref());
+        hash.text(&self.source_id)
+            .text(&self.patient)
+            .text(&self.nhs_number.expose())
+            .text(self.kind.name());
+        hash.text(&self.title)
+            .text(&self.specialty)
+            .text(&self.clinic)
+            .text(&self.contact_phone);
+        hash.option(self.contact_hours.as_deref())
+            .option(self.appointment.as_deref());
+        hash.time(Some(self.authored_at))
+            .flag(self.signed)
+            .option(self.full_text.as_deref());
         hash.time(self.release_at).bytes(&self.document);
         hash.done()
     }
@@ -173,7 +211,8 @@ impl FormHash {
     }
 
     pub(super) fn time(&mut self, at: Option<DateTime<Utc>>) -> &mut Self {
-        self.flag(at.is_some()).number(at.map_or(0, |at| at.timestamp_micros()))
+        self.flag(at.is_some())
+            .number(at.map_or(0, |at| at.timestamp_micros()))
     }
 
     pub(super) fn number(&mut self, number: i64) -> &mut Self {

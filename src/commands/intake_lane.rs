@@ -44,23 +44,43 @@ impl IntakeLane {
     /// Lanes that hold at most `queue_letters` waiting letters each, and ring `bells` after each commit.
     #[must_use]
     pub fn new(store: Store, bells: Arc<dyn Bells>, queue_letters: usize) -> Self {
-        Self { store, bells, queue_letters: queue_letters.max(1), lanes: Arc::default() }
+        Self {
+            store,
+            bells,
+            queue_letters: queue_letters.max(1),
+            lanes: Arc::default(),
+        }
     }
 
     /// Publishes one letter, together with whatever else of its trust is waiting.
     ///
     /// # Errors
     /// [`LaneError::Full`] at once when the queue is full; [`LaneError::Unavailable`] when the store could not.
-    pub async fn publish(&self, sender: TrustSystem, letter: NewLetter) -> Result<PublishResult, LaneError> {
+    pub async fn publish(
+        &self,
+        sender: TrustSystem,
+        letter: NewLetter,
+    ) -> Result<PublishResult, LaneError> {
         let (answer, heard) = oneshot::channel();
-        let waiting = Waiting { sender, letter, answer };
-        self.lane(sender.trust).try_send(waiting).map_err(|_| LaneError::Full)?;
-        heard.await.unwrap_or_else(|_| Err(unavailable(StoreError::CommitUnknown.into())))
+        let waiting = Waiting {
+            sender,
+            letter,
+            answer,
+        };
+        self.lane(sender.trust)
+            .try_send(waiting)
+            .map_err(|_| LaneError::Full)?;
+        heard
+            .await
+            .unwrap_or_else(|_| Err(unavailable(StoreError::CommitUnknown.into())))
     }
 
     /// The trust's lane; a lane whose task has died is replaced.
     fn lane(&self, trust: TrustId) -> mpsc::Sender<Waiting> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut lanes = self
+            .lanes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let alive = lanes.get(&trust).filter(|lane| !lane.is_closed()).cloned();
         alive.unwrap_or_else(|| {
             let (lane, waiting) = mpsc::channel(self.queue_letters);
@@ -82,9 +102,15 @@ async fn drive(store: Store, bells: Arc<dyn Bells>, mut waiting: mpsc::Receiver<
 }
 
 async fn write(store: &Store, bells: &dyn Bells, batch: Vec<Waiting>) {
-    let Some(sender) = batch.first().map(|one| one.sender) else { return };
-    metrics::histogram!("letterbox_intake_batch_letters").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
-    let (letters, answers): (Vec<NewLetter>, Vec<_>) = batch.into_iter().map(|one| (one.letter, one.answer)).unzip();
+    let Some(sender) = batch.first().map(|one| one.sender) else {
+        return;
+    };
+    metrics::histogram!("letterbox_intake_batch_letters")
+        .record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+    let (letters, answers): (Vec<NewLetter>, Vec<_>) = batch
+        .into_iter()
+        .map(|one| (one.letter, one.answer))
+        .unzip();
     let results = match publish_letters(store, &sender, &letters).await {
         Ok(publication) => {
             bells.ring(publication.wake);

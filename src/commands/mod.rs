@@ -42,7 +42,10 @@ impl TrustSystem {
     /// As a transaction's principal.
     #[must_use]
     pub fn principal(&self) -> Principal {
-        Principal::TrustSystem { trust: self.trust, key: self.key }
+        Principal::TrustSystem {
+            trust: self.trust,
+            key: self.key,
+        }
     }
 }
 

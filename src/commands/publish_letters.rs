@@ -13,7 +13,8 @@ use letterbox_domain::dispatch::Channel;
 use letterbox_domain::event::{EventKind, ItemRef};
 use letterbox_domain::id::{CaseId, LetterId};
 use letterbox_domain::ladder::{
-    CaseView, Contacts, Decision, Plan, Rung, Skip, SkipReason, Subject, decide, plan_letter, plan_post,
+    CaseView, Contacts, Decision, Plan, Rung, Skip, SkipReason, Subject, decide, plan_letter,
+    plan_post,
 };
 use letterbox_domain::letter::LetterState;
 use letterbox_domain::person::BirthDate;
@@ -24,6 +25,7 @@ use serde_json::json;
 
 use super::forms::NewLetter;
 use super::{Code, CommandError, Refusal, TrustSystem, Wake, calendars};
+use crate::crash;
 use crate::store::climbs::{self, Climb};
 use crate::store::events::NewEvent;
 use crate::store::history::Entry;
@@ -97,7 +99,10 @@ pub async fn publish_letters(
     sender: &TrustSystem,
     letters: &[NewLetter],
 ) -> Result<Publication, CommandError> {
-    let items: Vec<Item<'_>> = letters.iter().map(|letter| Item::new(letter, None)).collect();
+    let items: Vec<Item<'_>> = letters
+        .iter()
+        .map(|letter| Item::new(letter, None))
+        .collect();
     publish(store, sender, &items).await
 }
 
@@ -111,10 +116,19 @@ pub async fn replace_letter(
     replaced_source_id: &str,
     letter: &NewLetter,
 ) -> Result<Publication, CommandError> {
-    publish(store, sender, &[Item::new(letter, Some(replaced_source_id))]).await
+    publish(
+        store,
+        sender,
+        &[Item::new(letter, Some(replaced_source_id))],
+    )
+    .await
 }
 
-async fn publish(store: &Store, sender: &TrustSystem, items: &[Item<'_>]) -> Result<Publication, CommandError> {
+async fn publish(
+    store: &Store,
+    sender: &TrustSystem,
+    items: &[Item<'_>],
+) -> Result<Publication, CommandError> {
     if items.len() > MOST {
         let detail = format!("Send at most {MOST} letters in one call.");
         return Err(Refusal::new(Code::TooManyItems, detail).into());
@@ -123,7 +137,9 @@ async fn publish(store: &Store, sender: &TrustSystem, items: &[Item<'_>]) -> Res
     let mut looks = 0;
     loop {
         let done = store
-            .run_to_commit("letters.publish", &principal, |tx| attempt(tx, sender, items))
+            .run_to_commit("letters.publish", &principal, |tx| {
+                attempt(tx, sender, items)
+            })
             .await;
         match done {
             // The same ids are looked for again: what was committed answers as published, the rest is done now.
@@ -144,11 +160,21 @@ struct Item<'a> {
 
 impl<'a> Item<'a> {
     fn new(form: &'a NewLetter, replaces: Option<&'a str>) -> Self {
-        Self { form, form_sha256: form.form_sha256(), replaces, id: LetterId::random(), case: CaseId::random() }
+        Self {
+            form,
+            form_sha256: form.form_sha256(),
+            replaces,
+            id: LetterId::random(),
+            case: CaseId::random(),
+        }
     }
 }
 
-async fn attempt(tx: Tx, sender: &TrustSystem, items: &[Item<'_>]) -> Result<Publication, CommandError> {
+async fn attempt(
+    tx: Tx,
+    sender: &TrustSystem,
+    items: &[Item<'_>],
+) -> Result<Publication, CommandError> {
     let found = intake::gather(&tx, sender.trust, &asked(items)).await?;
     let policy = policies::get(&tx, sender.trust, found.trust.policy_version).await?;
     let mut intake = Intake::new(sender, &found, &policy);
@@ -222,7 +248,9 @@ impl<'a> Intake<'a> {
     fn take(&mut self, item: &'a Item<'_>) {
         let result = match self.known(item) {
             Some(result) => result,
-            None => self.resolve(item).map(|resolved| self.accept(item, &resolved)),
+            None => self
+                .resolve(item)
+                .map(|resolved| self.accept(item, &resolved)),
         };
         let result = result.unwrap_or_else(|refusal| {
             if refusal.code.is_quarantined() {
@@ -237,10 +265,14 @@ impl<'a> Intake<'a> {
     fn known(&self, item: &Item<'_>) -> Option<Result<PublishResult, Refusal>> {
         let source_id = item.form.source_id.as_str();
         if let Some((form_sha256, first)) = self.taken.get(source_id) {
-            return Some(match (&self.results[*first], *form_sha256 == item.form_sha256) {
-                (PublishResult::Published(answer), true) => Ok(PublishResult::Repeated(answer.clone())),
-                _ => Err(reused()),
-            });
+            return Some(
+                match (&self.results[*first], *form_sha256 == item.form_sha256) {
+                    (PublishResult::Published(answer), true) => {
+                        Ok(PublishResult::Repeated(answer.clone()))
+                    }
+                    _ => Err(reused()),
+                },
+            );
         }
         let letter = self.found.letters.get(source_id)?;
         if letter.form_sha256 != item.form_sha256 || letter.replaces.as_deref() != item.replaces {
@@ -249,7 +281,11 @@ impl<'a> Intake<'a> {
         let answer = self.answer_known(letter);
         // Our own id: a commit that we were cut off from did happen.
         let ours = letter.id == item.id;
-        Some(Ok(if ours { PublishResult::Published(answer) } else { PublishResult::Repeated(answer) }))
+        Some(Ok(if ours {
+            PublishResult::Published(answer)
+        } else {
+            PublishResult::Repeated(answer)
+        }))
     }
 
     fn answer_known(&self, letter: &KnownLetter) -> LetterAnswer {
@@ -265,13 +301,30 @@ impl<'a> Intake<'a> {
             return Err(Refusal::new(Code::NotSigned, detail).at("/signed"));
         }
         let patient = self.patient(form)?;
-        let document = self.found.documents.get(form.document.as_slice()).ok_or_else(|| {
-            let detail = "Upload the PDF with POST /documents first, then send the letter again.";
-            Refusal::new(Code::UnknownDocument, detail).at("/document")
-        })?;
-        let appointment = form.appointment.as_deref().map(|source| self.appointment(source, patient)).transpose()?;
-        let replaced = item.replaces.map(|source| self.replaced(source, patient)).transpose()?;
-        Ok(Resolved { patient, document: *document, appointment, replaced })
+        let document = self
+            .found
+            .documents
+            .get(form.document.as_slice())
+            .ok_or_else(|| {
+                let detail =
+                    "Upload the PDF with POST /documents first, then send the letter again.";
+                Refusal::new(Code::UnknownDocument, detail).at("/document")
+            })?;
+        let appointment = form
+            .appointment
+            .as_deref()
+            .map(|source| self.appointment(source, patient))
+            .transpose()?;
+        let replaced = item
+            .replaces
+            .map(|source| self.replaced(source, patient))
+            .transpose()?;
+        Ok(Resolved {
+            patient,
+            document: *document,
+            appointment,
+            replaced,
+        })
     }
 
     fn patient(&self, form: &NewLetter) -> Result<&'a PatientFacts, Refusal> {
@@ -280,15 +333,21 @@ impl<'a> Intake<'a> {
             Refusal::new(Code::UnknownPatient, detail).at("/patient")
         })?;
         if patient.nhs_number != form.nhs_number.expose() {
-            let detail = "The patient with this id has another NHS number. Find out whose letter this is.";
+            let detail =
+                "The patient with this id has another NHS number. Find out whose letter this is.";
             return Err(Refusal::new(Code::PatientMismatch, detail).at("/nhs_number"));
         }
         Ok(patient)
     }
 
-    fn appointment(&self, source: &str, patient: &PatientFacts) -> Result<&'a intake::AppointmentFacts, Refusal> {
+    fn appointment(
+        &self,
+        source: &str,
+        patient: &PatientFacts,
+    ) -> Result<&'a intake::AppointmentFacts, Refusal> {
         let appointment = self.found.appointments.get(source).ok_or_else(|| {
-            let detail = "Send the appointment with PUT /appointments first, then send the letter again.";
+            let detail =
+                "Send the appointment with PUT /appointments first, then send the letter again.";
             Refusal::new(Code::UnknownAppointment, detail).at("/appointment")
         })?;
         if appointment.patient != patient.id {
@@ -299,13 +358,12 @@ impl<'a> Intake<'a> {
     }
 
     fn replaced(&self, source: &str, patient: &PatientFacts) -> Result<&'a KnownLetter, Refusal> {
-        let letter = self
-            .found
-            .letters
-            .get(source)
-            .ok_or_else(|| Refusal::new(Code::UnknownLetter, "No letter of your trust has this id."))?;
+        let letter = self.found.letters.get(source).ok_or_else(|| {
+            Refusal::new(Code::UnknownLetter, "No letter of your trust has this id.")
+        })?;
         if letter.patient != patient.id {
-            let detail = "The letter to be replaced is another patient's. Withdraw it and publish this one.";
+            let detail =
+                "The letter to be replaced is another patient's. Withdraw it and publish this one.";
             return Err(Refusal::new(Code::PatientMismatch, detail).at("/patient"));
         }
         if !letter.facts.state.may_become(LetterState::Superseded) {
@@ -320,11 +378,31 @@ impl<'a> Intake<'a> {
         let now = self.now();
         let (route, reason) = self.route(form, resolved.patient);
         let held_until = form.release_at.filter(|at| *at > now);
-        let known_by = resolved.appointment.map(|appointment| appointment.starts_at);
-        let plan = plan(route, self.policy, form, held_until.unwrap_or(now), known_by);
-        let case = plan.map(|plan| self.case(item.case, plan, held_until, resolved.patient.contacts, known_by));
+        let known_by = resolved
+            .appointment
+            .map(|appointment| appointment.starts_at);
+        let plan = plan(
+            route,
+            self.policy,
+            form,
+            held_until.unwrap_or(now),
+            known_by,
+        );
+        let case = plan.map(|plan| {
+            self.case(
+                item.case,
+                plan,
+                held_until,
+                resolved.patient.contacts,
+                known_by,
+            )
+        });
         let restricted = self.found.trust.is_sensitive(&form.specialty);
-        let state = if held_until.is_some() { LetterState::Held } else { LetterState::Published };
+        let state = if held_until.is_some() {
+            LetterState::Held
+        } else {
+            LetterState::Published
+        };
         self.make_way(resolved);
         if held_until.is_none() {
             self.news.push(NewEvent {
@@ -361,7 +439,8 @@ impl<'a> Intake<'a> {
         };
         self.history.push(self.entry(&row));
         let answer = self.answer_new(&row, known_by);
-        self.taken.insert(&form.source_id, (item.form_sha256, self.results.len()));
+        self.taken
+            .insert(&form.source_id, (item.form_sha256, self.results.len()));
         self.rows.push(row);
         PublishResult::Published(answer)
     }
@@ -374,7 +453,8 @@ impl<'a> Intake<'a> {
             is_live: rollout.is_live,
             paper: rollout.paper,
             is_member: patient.is_member,
-            is_sixteen: BirthDate::new(patient.birth_date).is_ok_and(|born| born.is_sixteen_on(today)),
+            is_sixteen: BirthDate::new(patient.birth_date)
+                .is_ok_and(|born| born.is_sixteen_on(today)),
             has_format_need: patient.has_format_need,
             wants_paper: patient.wants_paper,
         })
@@ -390,14 +470,24 @@ impl<'a> Intake<'a> {
         known_by: Option<DateTime<Utc>>,
     ) -> NewCase {
         let due_at = plan.first_due();
-        let mut case = NewCase { id, policy_version: self.policy.version, climbed: 0, due_at, plan };
+        let mut case = NewCase {
+            id,
+            policy_version: self.policy.version,
+            climbed: 0,
+            due_at,
+            plan,
+        };
         if let Some(release_at) = held_until {
             // Releasing plans afresh; if nobody releases it, the case still goes its way a little later.
             case.due_at = due_at.max(release_at + chrono::TimeDelta::minutes(5));
             return case;
         }
         if let Some(climb) = climb_now(&mut case, contacts, self.policy, self.now()) {
-            self.climbed.push(Climbed { row: self.rows.len(), known_by, ..climb });
+            self.climbed.push(Climbed {
+                row: self.rows.len(),
+                known_by,
+                ..climb
+            });
         }
         case
     }
@@ -417,7 +507,9 @@ impl<'a> Intake<'a> {
                 });
             }
         }
-        let Some(appointment) = resolved.appointment else { return };
+        let Some(appointment) = resolved.appointment else {
+            return;
+        };
         if let Some(case) = appointment.case
             && self.carried.insert(case)
         {
@@ -439,7 +531,11 @@ impl<'a> Intake<'a> {
             patient: Some(row.patient.as_uuid()),
             subject_kind: "letter",
             subject: row.id.as_uuid(),
-            kind: if row.state == LetterState::Held { "letter.held" } else { "letter.published" },
+            kind: if row.state == LetterState::Held {
+                "letter.held"
+            } else {
+                "letter.published"
+            },
             policy_version: Some(self.policy.version),
             facts: json!({
                 "case": case.map(|case| case.id.as_uuid()),
@@ -459,7 +555,11 @@ impl<'a> Intake<'a> {
 
     fn answer_new(&self, row: &NewLetterRow<'_>, known_by: Option<DateTime<Utc>>) -> LetterAnswer {
         let nowhere = self.climbed.last().is_some_and(|climb| {
-            climb.row == self.rows.len() && climb.skipped.iter().any(|skip| skip.why == SkipReason::NoAddress)
+            climb.row == self.rows.len()
+                && climb
+                    .skipped
+                    .iter()
+                    .any(|skip| skip.why == SkipReason::NoAddress)
         });
         let case = row.case.as_ref().map(|case| CaseFacts {
             policy_version: self.policy.version,
@@ -482,7 +582,15 @@ impl<'a> Intake<'a> {
             case,
             known_by,
         };
-        answer_of(row.id, row.source_id, row.reason, self.now(), &facts, self.policy, self.now())
+        answer_of(
+            row.id,
+            row.source_id,
+            row.reason,
+            self.now(),
+            &facts,
+            self.policy,
+            self.now(),
+        )
     }
 
     async fn commit(mut self, tx: Tx) -> Result<Publication, CommandError> {
@@ -491,17 +599,38 @@ impl<'a> Intake<'a> {
         self.end_what_made_way(&tx).await?;
         let channels = self.climb(&tx).await?;
         let events = self.number()?;
-        let refused: Vec<NewQuarantine<'_>> = self.refused.iter().map(|(form, refusal)| quarantined(form, refusal)).collect();
+        let refused: Vec<NewQuarantine<'_>> = self
+            .refused
+            .iter()
+            .map(|(form, refusal)| quarantined(form, refusal))
+            .collect();
         let look_by = self.policy.escalate_after.after(now, calendars());
         let outcome = Outcome {
-            letters: if self.climbed.is_empty() { &self.rows } else { &[] },
+            letters: if self.climbed.is_empty() {
+                &self.rows
+            } else {
+                &[]
+            },
             events: &events,
             history: &self.history,
             quarantine: Some((look_by, &refused)),
         };
+        crash::point("publish.before_commit");
         intake::write_and_commit(tx, &principal, trust, now, &outcome).await?;
-        let cases = self.rows.iter().any(|row| row.case.is_some()).then_some(trust);
-        Ok(Publication { results: self.results, wake: Wake { events, cases, channels } })
+        crash::point("publish.after_commit");
+        let cases = self
+            .rows
+            .iter()
+            .any(|row| row.case.is_some())
+            .then_some(trust);
+        Ok(Publication {
+            results: self.results,
+            wake: Wake {
+                events,
+                cases,
+                channels,
+            },
+        })
     }
 
     /// Cases before letters: the order in which everybody locks.
@@ -513,7 +642,11 @@ impl<'a> Intake<'a> {
         if self.superseded.is_empty() {
             return Ok(());
         }
-        let cases: Vec<CaseId> = self.superseded.iter().filter_map(|letter| letter.case).collect();
+        let cases: Vec<CaseId> = self
+            .superseded
+            .iter()
+            .filter_map(|letter| letter.case)
+            .collect();
         endings::end(tx, &cases, CaseEnd::Withdrawn, Some("superseded")).await?;
         let letters: Vec<LetterId> = self.superseded.iter().map(|letter| letter.id).collect();
         letters::take_back(tx, &letters, LetterState::Superseded, None).await?;
@@ -537,8 +670,19 @@ impl<'a> Intake<'a> {
             return Ok(BTreeSet::new());
         }
         letters::insert(tx, self.sender.trust, self.now(), &self.rows).await?;
-        let climbs: Vec<Climb<'_>> = self.climbed.iter().filter_map(|climbed| self.written(climbed)).collect();
-        climbs::apply(tx, &self.sender.principal(), calendars(), self.now(), &climbs).await
+        let climbs: Vec<Climb<'_>> = self
+            .climbed
+            .iter()
+            .filter_map(|climbed| self.written(climbed))
+            .collect();
+        climbs::apply(
+            tx,
+            &self.sender.principal(),
+            calendars(),
+            self.now(),
+            &climbs,
+        )
+        .await
     }
 
     fn written<'b>(&'b self, climbed: &'b Climbed) -> Option<Climb<'b>> {
@@ -592,7 +736,12 @@ fn plan(
 
 /// Takes the steps of a fresh case that are due at `now`; `None` when none is. The row and the appointment are
 /// the caller's to fill in.
-fn climb_now(case: &mut NewCase, contacts: Contacts, policy: &Policy, now: DateTime<Utc>) -> Option<Climbed> {
+fn climb_now(
+    case: &mut NewCase,
+    contacts: Contacts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Option<Climbed> {
     let view = CaseView {
         state: CaseState::Open,
         subject: Subject::Unread,
@@ -603,12 +752,25 @@ fn climb_now(case: &mut NewCase, contacts: Contacts, policy: &Policy, now: DateT
         nudge_hours: policy.nudge_hours,
         recheck_every: policy.recheck_every(),
     };
-    let Decision::Climb { rungs, skipped, climbed, next_due, nudge_at } = decide(&view, now) else {
+    let Decision::Climb {
+        rungs,
+        skipped,
+        climbed,
+        next_due,
+        nudge_at,
+    } = decide(&view, now)
+    else {
         return None;
     };
     case.climbed = climbed;
     case.due_at = next_due;
-    Some(Climbed { row: 0, rungs, skipped, nudge_at, known_by: None })
+    Some(Climbed {
+        row: 0,
+        rungs,
+        skipped,
+        nudge_at,
+        known_by: None,
+    })
 }
 
 fn reused() -> Refusal {
@@ -630,7 +792,15 @@ fn quarantined<'a>(form: &'a NewLetter, refusal: &'a Refusal) -> NewQuarantine<'
 #[must_use]
 pub fn answer(letter: &KnownLetter, policy: &Policy) -> LetterAnswer {
     let (reason, at) = (letter.reason, letter.published_at);
-    answer_of(letter.id, &letter.source_id, reason, at, &letter.facts, policy, letter.now)
+    answer_of(
+        letter.id,
+        &letter.source_id,
+        reason,
+        at,
+        &letter.facts,
+        policy,
+        letter.now,
+    )
 }
 
 fn answer_of(

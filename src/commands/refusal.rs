@@ -64,9 +64,10 @@ impl Code {
     pub const fn fault(self) -> Fault {
         match self {
             Self::UnknownLetter => Fault::NotFound,
-            Self::SourceIdReused | Self::SourceVersionReused | Self::LetterGone | Self::PatientMismatch => {
-                Fault::Conflict
-            }
+            Self::SourceIdReused
+            | Self::SourceVersionReused
+            | Self::LetterGone
+            | Self::PatientMismatch => Fault::Conflict,
             Self::InvalidField
             | Self::UnknownPatient
             | Self::NotSigned
@@ -109,12 +110,20 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without a field to blame.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), field: None }
+        Self {
+            code,
+            detail: detail.into(),
+            field: None,
+        }
     }
 
     /// A wrong field.
     pub fn field(field: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: Code::InvalidField, detail: detail.into(), field: Some(field) }
+        Self {
+            code: Code::InvalidField,
+            detail: detail.into(),
+            field: Some(field),
+        }
     }
 
     pub(super) fn at(mut self, field: &'static str) -> Self {

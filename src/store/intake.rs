@@ -112,7 +112,10 @@ pub async fn gather(tx: &Tx, trust: TrustId, asked: &Asked<'_>) -> Result<Found,
     Ok(Found {
         patients,
         mailboxes,
-        letters: letters?.into_iter().map(|letter| (letter.source_id.clone(), letter)).collect(),
+        letters: letters?
+            .into_iter()
+            .map(|letter| (letter.source_id.clone(), letter))
+            .collect(),
         documents: documents?,
         appointments: appointments?,
         trust: trust?,
@@ -201,7 +204,11 @@ impl Patients {
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn lock_patients(tx: &Tx, trust: TrustId, sources: &[&str]) -> Result<(Patients, Option<Locked>), StoreError> {
+pub async fn lock_patients(
+    tx: &Tx,
+    trust: TrustId,
+    sources: &[&str],
+) -> Result<(Patients, Option<Locked>), StoreError> {
     let rows = tx.query(PATIENTS, &[&trust.as_uuid(), &sources]).await?;
     let mut patients = Patients::default();
     let mut heads = BTreeMap::new();
@@ -212,7 +219,10 @@ pub async fn lock_patients(tx: &Tx, trust: TrustId, sources: &[&str]) -> Result<
             patients.by_source.insert(source, facts.clone());
         }
     }
-    Ok((patients, rows.first().map(|row| Locked::new(row.get("now"), heads))))
+    Ok((
+        patients,
+        rows.first().map(|row| Locked::new(row.get("now"), heads)),
+    ))
 }
 
 fn patient(row: &Row) -> PatientFacts {
@@ -265,7 +275,10 @@ impl TrustFacts {
     #[must_use]
     pub fn rollout(&self, specialty: &str, kind: LetterKind) -> Rollout {
         let of = |name: &str| self.rollout.get(&(name.to_owned(), kind.name())).copied();
-        of(specialty).or_else(|| of("*")).unwrap_or(Rollout { is_live: false, paper: Route::YouPost })
+        of(specialty).or_else(|| of("*")).unwrap_or(Rollout {
+            is_live: false,
+            paper: Route::YouPost,
+        })
     }
 }
 
@@ -273,14 +286,23 @@ impl TrustFacts {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when there is no such trust.
-pub async fn trust(tx: &Tx, trust: TrustId, specialties: &[&str]) -> Result<TrustFacts, StoreError> {
+pub async fn trust(
+    tx: &Tx,
+    trust: TrustId,
+    specialties: &[&str],
+) -> Result<TrustFacts, StoreError> {
     let rows = tx.query(TRUST, &[&trust.as_uuid(), &specialties]).await?;
-    let first = rows.first().ok_or_else(|| StoreError::corrupt("trusts", "id", "there is no such trust"))?;
+    let first = rows
+        .first()
+        .ok_or_else(|| StoreError::corrupt("trusts", "id", "there is no such trust"))?;
     Ok(TrustFacts {
         now: first.get("now"),
         policy_version: first.get("policy_version"),
         sensitive: first.get("sensitive"),
-        rollout: rows.iter().filter_map(|row| rollout(row).transpose()).collect::<Result<_, _>>()?,
+        rollout: rows
+            .iter()
+            .filter_map(|row| rollout(row).transpose())
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -292,7 +314,13 @@ fn rollout(row: &Row) -> Result<Option<((String, &'static str), Rollout)>, Store
         .ok_or_else(|| StoreError::corrupt("rollout", "letter_kind", "no such kind"))?;
     let paper = Route::from_name(row.get("non_member_route"))
         .ok_or_else(|| StoreError::corrupt("rollout", "non_member_route", "no such route"))?;
-    Ok(Some(((specialty, kind.name()), Rollout { is_live: row.get("is_live"), paper })))
+    Ok(Some((
+        (specialty, kind.name()),
+        Rollout {
+            is_live: row.get("is_live"),
+            paper,
+        },
+    )))
 }
 
 /// Documents of the trust by the hash of their bytes.
@@ -305,7 +333,10 @@ pub async fn documents(
     hashes: &[&[u8]],
 ) -> Result<BTreeMap<Vec<u8>, DocumentId>, StoreError> {
     let rows = tx.query(DOCUMENTS, &[&trust.as_uuid(), &hashes]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), DocumentId::from(row.get::<_, Uuid>(1)))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), DocumentId::from(row.get::<_, Uuid>(1))))
+        .collect())
 }
 
 /// An appointment that a letter may be about.
@@ -335,7 +366,9 @@ pub async fn appointments(
     if sources.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let rows = tx.query(APPOINTMENTS, &[&trust.as_uuid(), &sources]).await?;
+    let rows = tx
+        .query(APPOINTMENTS, &[&trust.as_uuid(), &sources])
+        .await?;
     let facts = |row: &Row| AppointmentFacts {
         id: AppointmentId::from(row.get::<_, Uuid>("id")),
         patient: PatientId::from(row.get::<_, Uuid>("patient_id")),
@@ -343,5 +376,8 @@ pub async fn appointments(
         restricted: row.get("restricted"),
         case: row.get::<_, Option<Uuid>>("case_id").map(CaseId::from),
     };
-    Ok(rows.iter().map(|row| (row.get("source_id"), facts(row))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get("source_id"), facts(row)))
+        .collect())
 }

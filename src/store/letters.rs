@@ -154,11 +154,19 @@ pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Contention`] when another transaction has just taken one of the source ids: try again and find it.
-pub async fn insert(tx: &Tx, trust: TrustId, now: DateTime<Utc>, new: &[NewLetterRow<'_>]) -> Result<(), StoreError> {
+pub async fn insert(
+    tx: &Tx,
+    trust: TrustId,
+    now: DateTime<Utc>,
+    new: &[NewLetterRow<'_>],
+) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
     }
-    let cases = CaseColumns::of(new.iter().filter_map(|letter| Some((letter.patient, letter.id, letter.case.as_ref()?))));
+    let cases = CaseColumns::of(
+        new.iter()
+            .filter_map(|letter| Some((letter.patient, letter.id, letter.case.as_ref()?))),
+    );
     let letters = LetterColumns::of(new);
     let done = tx
         .execute(
@@ -201,9 +209,9 @@ pub async fn insert(tx: &Tx, trust: TrustId, now: DateTime<Utc>, new: &[NewLette
         )
         .await;
     match done {
-        Err(error) if error.violates("letters_trust_id_source_id_key") => {
-            Err(StoreError::Contention("a letter with this source id has just been written".to_owned()))
-        }
+        Err(error) if error.violates("letters_trust_id_source_id_key") => Err(
+            StoreError::Contention("a letter with this source id has just been written".to_owned()),
+        ),
         other => other.map(drop),
     }
 }
@@ -225,7 +233,9 @@ pub(super) struct CaseColumns {
 }
 
 impl CaseColumns {
-    pub(super) fn of<'a, S: Into<Uuid>>(new: impl Iterator<Item = (PatientId, S, &'a NewCase)>) -> Self {
+    pub(super) fn of<'a, S: Into<Uuid>>(
+        new: impl Iterator<Item = (PatientId, S, &'a NewCase)>,
+    ) -> Self {
         let mut columns = Self::default();
         for (patient, subject, case) in new {
             let (rungs, ats) = steps(&case.plan);
@@ -236,7 +246,9 @@ impl CaseColumns {
             columns.urgent.push(case.plan.urgent);
             columns.rungs.push(rungs);
             columns.ats.push(ats);
-            columns.climbed.push(i16::try_from(case.climbed).unwrap_or(i16::MAX));
+            columns
+                .climbed
+                .push(i16::try_from(case.climbed).unwrap_or(i16::MAX));
             columns.deadlines.push(case.plan.deadline);
             columns.promised.push(case.plan.post_at);
             columns.dues.push(case.due_at);
@@ -302,7 +314,9 @@ impl<'a> LetterColumns<'a> {
             columns.clinics.push(letter.clinic);
             columns.phones.push(letter.contact_phone);
             columns.hours.push(letter.contact_hours);
-            columns.appointments.push(letter.appointment.map(Uuid::from));
+            columns
+                .appointments
+                .push(letter.appointment.map(Uuid::from));
             columns.bodies.push(letter.full_text);
             columns.authored.push(letter.authored_at);
             columns.releases.push(letter.release_at);
@@ -359,7 +373,11 @@ impl KnownLetter {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when a row cannot be understood.
-pub async fn known(tx: &Tx, trust: TrustId, sources: &[&str]) -> Result<Vec<KnownLetter>, StoreError> {
+pub async fn known(
+    tx: &Tx,
+    trust: TrustId,
+    sources: &[&str],
+) -> Result<Vec<KnownLetter>, StoreError> {
     let rows = tx.query(KNOWN, &[&trust.as_uuid(), &sources]).await?;
     rows.iter().map(read_known).collect()
 }
@@ -384,7 +402,8 @@ fn read_known(row: &Row) -> Result<KnownLetter, StoreError> {
 }
 
 fn kind(row: &Row) -> Result<LetterKind, StoreError> {
-    LetterKind::from_name(row.get("kind")).ok_or_else(|| StoreError::corrupt("letters", "kind", "no such kind"))
+    LetterKind::from_name(row.get("kind"))
+        .ok_or_else(|| StoreError::corrupt("letters", "kind", "no such kind"))
 }
 
 /// An unopened letter about an appointment that has changed.
@@ -438,7 +457,9 @@ pub async fn take_back(
         return Ok(());
     }
     let ids: Vec<Uuid> = letters.iter().map(LetterId::as_uuid).collect();
-    tx.execute(GO, &[&ids, &state.name(), &reason]).await.map(drop)
+    tx.execute(GO, &[&ids, &state.name(), &reason])
+        .await
+        .map(drop)
 }
 
 /// A held letter whose time has come.
@@ -470,14 +491,20 @@ pub struct HeldLetter {
 /// Any [`StoreError`].
 pub async fn patients_with_releases(tx: &Tx, limit: i64) -> Result<Vec<PatientId>, StoreError> {
     let rows = tx.query(HELD, &[&limit]).await?;
-    Ok(rows.iter().map(|row| PatientId::from(row.get::<_, Uuid>(0))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| PatientId::from(row.get::<_, Uuid>(0)))
+        .collect())
 }
 
 /// These patients' held letters that are due, locked. The patients must be locked.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when a row cannot be understood.
-pub async fn due_for_release(tx: &Tx, patients: &[PatientId]) -> Result<Vec<HeldLetter>, StoreError> {
+pub async fn due_for_release(
+    tx: &Tx,
+    patients: &[PatientId],
+) -> Result<Vec<HeldLetter>, StoreError> {
     let ids: Vec<Uuid> = patients.iter().map(PatientId::as_uuid).collect();
     let rows = tx.query(HELD_OF, &[&ids]).await?;
     let read = |row: &Row| {
@@ -492,7 +519,9 @@ pub async fn due_for_release(tx: &Tx, patients: &[PatientId]) -> Result<Vec<Held
                 .ok_or_else(|| StoreError::corrupt("letters", "route", "no such route"))?,
             restricted: row.get("restricted"),
             known_by: row.get("starts_at"),
-            case: case.zip(row.get("policy_version")).map(|(case, version)| (case, version, climbed)),
+            case: case
+                .zip(row.get("policy_version"))
+                .map(|(case, version)| (case, version, climbed)),
             promised_at: row.get("promised_at"),
         })
     };

@@ -214,7 +214,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::run`].
-    pub async fn run_to_commit<T, E, F, Fut>(&self, name: &'static str, principal: &Principal, work: F) -> Result<T, E>
+    pub async fn run_to_commit<T, E, F, Fut>(
+        &self,
+        name: &'static str,
+        principal: &Principal,
+        work: F,
+    ) -> Result<T, E>
     where
         E: From<StoreError> + Retryable,
         F: Fn(Tx) -> Fut,
@@ -248,7 +253,8 @@ async fn retried<T, E: Retryable, F: Future<Output = Result<T, E>>>(
     loop {
         match once().await {
             Err(error) if error.is_contention() && tried < TRIES => {
-                metrics::counter!("letterbox_store_retries_total", "transaction" => name).increment(1);
+                metrics::counter!("letterbox_store_retries_total", "transaction" => name)
+                    .increment(1);
                 pause(tried).await;
                 tried += 1;
             }

@@ -72,9 +72,21 @@ pub async fn insert(
     let codes: Vec<&str> = new.iter().map(|one| one.code).collect();
     let details: Vec<&str> = new.iter().map(|one| one.detail).collect();
     let bodies: Vec<&Value> = new.iter().map(|one| &one.body).collect();
-    tx.execute(INSERT, &[&trust.as_uuid(), &ids, &kinds, &sources, &codes, &details, &bodies, &due_at])
-        .await
-        .map(drop)
+    tx.execute(
+        INSERT,
+        &[
+            &trust.as_uuid(),
+            &ids,
+            &kinds,
+            &sources,
+            &codes,
+            &details,
+            &bodies,
+            &due_at,
+        ],
+    )
+    .await
+    .map(drop)
 }
 
 /// One row of the trust's list; the refused body stays in the database.
@@ -98,7 +110,12 @@ pub struct Quarantined {
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn list(tx: &Tx, trust: TrustId, after: Option<Uuid>, limit: i64) -> Result<Vec<Quarantined>, StoreError> {
+pub async fn list(
+    tx: &Tx,
+    trust: TrustId,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Quarantined>, StoreError> {
     let rows = tx.query(LIST, &[&trust.as_uuid(), &after, &limit]).await?;
     let read = |row: &Row| Quarantined {
         id: row.get("id"),
@@ -116,5 +133,8 @@ pub async fn list(tx: &Tx, trust: TrustId, after: Option<Uuid>, limit: i64) -> R
 /// # Errors
 /// Any [`StoreError`].
 pub async fn resolve(tx: &Tx, trust: TrustId, id: Uuid, by: Uuid) -> Result<bool, StoreError> {
-    Ok(tx.query_opt(RESOLVE, &[&trust.as_uuid(), &id, &by]).await?.is_some())
+    Ok(tx
+        .query_opt(RESOLVE, &[&trust.as_uuid(), &id, &by])
+        .await?
+        .is_some())
 }

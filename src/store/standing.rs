@@ -94,7 +94,8 @@ impl Facts {
         Ok(Self {
             state: LetterState::from_name(state)
                 .ok_or_else(|| StoreError::corrupt("letters", "state", "no such state"))?,
-            route: Route::from_name(route).ok_or_else(|| StoreError::corrupt("letters", "route", "no such route"))?,
+            route: Route::from_name(route)
+                .ok_or_else(|| StoreError::corrupt("letters", "route", "no such route"))?,
             opened_at: row.get("opened_at"),
             opened_by_carer: opener.map(|name| given(&name)),
             posted_at: row.get("posted_at"),
@@ -114,7 +115,10 @@ impl Facts {
         }
         if let Some(at) = self.opened_at {
             let by = match &self.opened_by_carer {
-                Some(name) => Opener::Carer { name, is_reader: false },
+                Some(name) => Opener::Carer {
+                    name,
+                    is_reader: false,
+                },
                 None => Opener::Patient,
             };
             return match self.posted_at.filter(|posted| *posted < at) {
@@ -135,13 +139,21 @@ impl Facts {
     /// The sentence for the trust; names nobody.
     #[must_use]
     pub fn promise(&self, policy: &Policy, calendars: &Calendars, now: DateTime<Utc>) -> String {
-        promise::line(&self.standing(policy, calendars), Audience::Trust, policy.precision, local_date(now))
+        promise::line(
+            &self.standing(policy, calendars),
+            Audience::Trust,
+            policy.precision,
+            local_date(now),
+        )
     }
 }
 
 /// A display name's first word: carers are named to patients by their given name.
 fn given(name: &str) -> String {
-    name.split_whitespace().next().unwrap_or_default().to_owned()
+    name.split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl CaseFacts {
@@ -152,7 +164,10 @@ impl CaseFacts {
         let rungs: Vec<i16> = row.get("step_rungs");
         let end = row
             .get::<_, Option<&str>>("end_kind")
-            .map(|kind| CaseEnd::from_name(kind).ok_or_else(|| StoreError::corrupt("cases", "end_kind", "no such end")))
+            .map(|kind| {
+                CaseEnd::from_name(kind)
+                    .ok_or_else(|| StoreError::corrupt("cases", "end_kind", "no such end"))
+            })
             .transpose()?;
         Ok(Some(Self {
             policy_version: row.get("policy_version"),
@@ -188,7 +203,9 @@ impl CaseFacts {
         }
         if self.phones {
             let start = known_by.unwrap_or(self.deadline_at);
-            return Standing::WillPhone { by: phone_useful_until(policy, calendars, start, self.created_at) };
+            return Standing::WillPhone {
+                by: phone_useful_until(policy, calendars, start, self.created_at),
+            };
         }
         match (self.batch_closed_at, self.promised_at) {
             (Some(since), _) => Standing::BeingPosted { since },

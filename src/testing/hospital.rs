@@ -49,7 +49,13 @@ impl Hospital {
     pub async fn with_policy(db: &TestDb, policy: &Policy) -> Self {
         let client = db.superuser().await;
         let trust = TrustId::random();
-        let code: String = trust.to_string().to_uppercase().chars().rev().take(5).collect();
+        let code: String = trust
+            .to_string()
+            .to_uppercase()
+            .chars()
+            .rev()
+            .take(5)
+            .collect();
         let id = trust.as_uuid();
         let opened = client
             .execute(
@@ -59,14 +65,25 @@ impl Hospital {
             )
             .await;
         assert!(opened.is_ok(), "{opened:?}");
-        let tx = db.store().begin(&Principal::Anonymous).await.expect("begins");
+        let tx = db
+            .store()
+            .begin(&Principal::Anonymous)
+            .await
+            .expect("begins");
         policies::insert(&tx, id, policy).await.expect("a policy");
         tx.commit().await.expect("committed");
         let live = "INSERT INTO rollout (trust_id, specialty, letter_kind, live_from)
                     SELECT $1, '*', kind, '2020-01-01' FROM unnest(ARRAY['appointment', 'clinic']) AS kind";
         client.execute(live, &[&id]).await.expect("live");
-        let system = TrustSystem { trust, key: Uuid::now_v7() };
-        let mut hospital = Self { system, document: [0; 32], client };
+        let system = TrustSystem {
+            trust,
+            key: Uuid::now_v7(),
+        };
+        let mut hospital = Self {
+            system,
+            document: [0; 32],
+            client,
+        };
         hospital.document = hospital.document("%PDF-1.7 a letter").await;
         hospital
     }
@@ -111,9 +128,15 @@ impl Hospital {
             ),
         ];
         for (sql, second) in joined {
-            self.client.execute(sql, &[&account.as_uuid(), second]).await.expect("joins");
+            self.client
+                .execute(sql, &[&account.as_uuid(), second])
+                .await
+                .expect("joins");
         }
-        Patient { account: Some(account), ..patient }
+        Patient {
+            account: Some(account),
+            ..patient
+        }
     }
 
     /// A patient who has not joined.
@@ -121,7 +144,11 @@ impl Hospital {
     /// # Panics
     /// When the database refuses.
     pub async fn patient(&self, number: u32) -> Patient {
-        let (id, nhs_number, source_id) = (PatientId::random(), test_number(number), format!("PAS-{number}"));
+        let (id, nhs_number, source_id) = (
+            PatientId::random(),
+            test_number(number),
+            format!("PAS-{number}"),
+        );
         self.client
             .execute(
                 "INSERT INTO patients (id, nhs_number, given_name, family_name, birth_date, address_lines)
@@ -138,7 +165,12 @@ impl Hospital {
             )
             .await
             .expect("a source");
-        Patient { id, source_id, nhs_number, account: None }
+        Patient {
+            id,
+            source_id,
+            nhs_number,
+            account: None,
+        }
     }
 
     /// A signed clinic letter to the patient.
@@ -189,7 +221,11 @@ impl Hospital {
 
     /// The database's time.
     pub async fn now(&self) -> DateTime<Utc> {
-        self.client.query_one("SELECT app_now()", &[]).await.expect("a time").get(0)
+        self.client
+            .query_one("SELECT app_now()", &[])
+            .await
+            .expect("a time")
+            .get(0)
     }
 }
 
@@ -240,7 +276,11 @@ pub fn test_number(number: u32) -> NhsNumber {
     let mut found = 0;
     for candidate in 0..999_999_u32 {
         let digits = format!("999{candidate:06}");
-        let sum: u32 = digits.bytes().zip((2..=10).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+        let sum: u32 = digits
+            .bytes()
+            .zip((2..=10).rev())
+            .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+            .sum();
         let check = (11 - sum % 11) % 11;
         if check == 10 {
             continue;
