@@ -10,6 +10,7 @@ pub mod climbs;
 mod dispatch_record;
 mod dispatches;
 pub mod endings;
+pub mod circle;
 mod error;
 pub mod events;
 pub mod history;
@@ -30,6 +31,7 @@ mod schema;
 pub mod seed;
 pub mod standing;
 pub mod tasks;
+mod sessions;
 mod tx;
 
 use std::fmt;
@@ -47,8 +49,10 @@ use uuid::Uuid;
 use crate::config::{DatabaseSettings, Mode};
 
 pub use admin::recreate_database;
+pub use circle::{AccountBox, Ods};
 pub use error::{Retryable, StoreError};
 pub use schema::{Clock, migrate, schema_fingerprint};
+pub use sessions::{AccountKind, FoundSession, Idle, NewSession, Redeemed, Shown};
 pub use tx::{Params, Tx};
 
 /// On whose behalf a transaction runs.

@@ -134,4 +134,47 @@ pub const METRICS: &[Metric] = &[
         "Failed attempts of background loops, by loop",
     ),
     counter("letterbox_chores_total", "Chores run, by chore and result"),
+    // Browsers' sockets and the doorbell.
+    gauge(
+        "letterbox_live_sockets",
+        "Browsers' sockets held, identified or not",
+    ),
+    gauge(
+        "letterbox_live_socket_limit",
+        "Sockets that this node may hold",
+    ),
+    gauge("letterbox_live_sessions", "Identified live sessions"),
+    counter(
+        "letterbox_live_refused_total",
+        "Upgrade requests turned away, by reason",
+    ),
+    counter(
+        "letterbox_live_tickets_total",
+        "Tickets asked for, by outcome",
+    ),
+    counter(
+        "letterbox_live_ended_total",
+        "Live sessions ended, by close code",
+    ),
+    counter("letterbox_live_events_total", "Events written to sockets"),
+    counter(
+        "letterbox_live_read_again_total",
+        "Boxes read again because a session fell behind",
+    ),
+    counter(
+        "letterbox_live_receipts_total",
+        "Receipts from browsers, by outcome",
+    ),
+    histogram(
+        "letterbox_push_commit_to_socket_seconds",
+        "From the return of COMMIT to the write into the socket",
+    ),
+    counter(
+        "letterbox_foreign_requests_total",
+        "Changing requests that did not come from our pages, by reason",
+    ),
+    counter(
+        "letterbox_outbox_taken_total",
+        "Wake-ups taken out of the outbox",
+    ),
 ];

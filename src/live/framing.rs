@@ -1,0 +1,250 @@
+//! One browser's WebSocket over the bare TCP socket. The only file that names the framing crate.
+//!
+//! The framer (tungstenite) is driven by hand: it reads and writes without blocking, and readiness comes from
+//! `poll_read_ready`/`poll_write_ready`, which put *our* waker into the socket. The async wrapper would add two
+//! waker proxies a session, and `readable()` would leave the finished HTTP task alive in the socket's waker slot.
+//! It never compresses, never buffers more than one message either way, and never decides why a session ends.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{
+    CloseFrame, Message, Role, WebSocketConfig, WebSocketContext,
+};
+use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
+
+use super::close::Ending;
+
+/// Read ahead at most this much: it stays allocated for the session's life. A receipt is 150 bytes.
+const READ_BUFFER_BYTES: usize = 128;
+/// Larger things go by HTTPS. One inbound frame of this size pins as much for the session's life.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1_024;
+/// One message may take this much on the wire, headers of its fragments included. Without it a peer could send
+/// empty fragments for ever inside one message, and no other limit would count them.
+const MAX_WIRE_BYTES_A_MESSAGE: usize = 2 * MAX_MESSAGE_BYTES;
+/// The largest thing ever queued is the answer to `hi` with all boxes (about 6 KiB), then a pong and a close.
+const MAX_UNSENT_BYTES: usize = 16 * 1_024;
+/// How long a closing peer may take to read our last frame and to hang up.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How much a closing peer may still send before we stop listening.
+const FAREWELL_BYTES: usize = 64 * 1_024;
+
+/// What a browser sent.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A text message, already known to be UTF-8.
+    Text(tokio_tungstenite::tungstenite::Utf8Bytes),
+    /// A protocol ping or pong; a ping has been answered.
+    Control,
+}
+
+/// A framed socket.
+pub(super) struct Socket {
+    io: TcpStream,
+    context: WebSocketContext,
+    /// Bytes read since the last whole message.
+    since_message: usize,
+    /// The kernel did not take everything that was to leave.
+    unsent: bool,
+}
+
+/// The socket as the framer sees it: reads and writes what is possible now.
+struct Now<'a> {
+    io: &'a TcpStream,
+    since_message: &'a mut usize,
+}
+
+/// Marks our own refusal inside an I/O error.
+#[derive(Debug, thiserror::Error)]
+#[error("too many bytes for one message")]
+struct TooManyPieces;
+
+impl io::Read for Now<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if *self.since_message > MAX_WIRE_BYTES_A_MESSAGE {
+            return Err(io::Error::other(TooManyPieces));
+        }
+        let count = self.io.try_read(buffer)?;
+        *self.since_message += count;
+        Ok(count)
+    }
+}
+
+impl io::Write for Now<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.io.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The value of `Sec-WebSocket-Accept` for a client's key.
+pub(super) fn accept_key(key: &[u8]) -> String {
+    tokio_tungstenite::tungstenite::handshake::derive_accept_key(key)
+}
+
+impl Socket {
+    /// Takes over after the 101 has been written; `early` is what the peer sent behind its request.
+    pub(super) fn new(io: TcpStream, early: Vec<u8>) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_UNSENT_BYTES)
+            .max_message_size(Some(MAX_MESSAGE_BYTES))
+            .max_frame_size(Some(MAX_MESSAGE_BYTES));
+        Self {
+            io,
+            context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)),
+            since_message: 0,
+            unsent: false,
+        }
+    }
+
+    /// Waits for the next whole message.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ending>> {
+        loop {
+            let mut now = Now {
+                io: &self.io,
+                since_message: &mut self.since_message,
+            };
+            match self.context.read(&mut now) {
+                Ok(message) => return Poll::Ready(self.received(message)),
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if ready!(self.io.poll_read_ready(cx)).is_err() {
+                        return Poll::Ready(Err(Ending::PeerLeft));
+                    }
+                }
+                Err(error) => return Poll::Ready(Err(ending_for(&error))),
+            }
+        }
+    }
+
+    fn received(&mut self, message: Message) -> Result<Received, Ending> {
+        self.since_message = 0;
+        match message {
+            Message::Text(text) => Ok(Received::Text(text)),
+            Message::Ping(_) => {
+                // The pong is queued; it leaves now, or with whatever is waiting to leave.
+                self.flush_now()?;
+                Ok(Received::Control)
+            }
+            Message::Pong(_) => Ok(Received::Control),
+            Message::Close(_) => {
+                // The answer to a close is best effort: the peer has already said goodbye.
+                self.flush_now().ok();
+                Err(Ending::PeerLeft)
+            }
+            Message::Binary(_) | Message::Frame(_) => Err(Ending::NotText),
+        }
+    }
+
+    /// Whether bytes are waiting to leave; nothing may be sent before they have.
+    pub(super) const fn has_unsent(&self) -> bool {
+        self.unsent
+    }
+
+    /// Frames one text message and gives the kernel what it takes.
+    ///
+    /// # Errors
+    /// [`Ending::PeerLeft`] when the connection is broken.
+    pub(super) fn send(&mut self, text: String) -> Result<(), Ending> {
+        let mut now = Now {
+            io: &self.io,
+            since_message: &mut self.since_message,
+        };
+        let outcome = self.context.write(&mut now, Message::text(text));
+        self.after_write(outcome)
+    }
+
+    fn flush_now(&mut self) -> Result<(), Ending> {
+        let mut now = Now {
+            io: &self.io,
+            since_message: &mut self.since_message,
+        };
+        let outcome = self.context.flush(&mut now);
+        self.after_write(outcome)
+    }
+
+    fn after_write(&mut self, outcome: Result<(), Error>) -> Result<(), Ending> {
+        self.unsent = false;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.unsent = true;
+                Ok(())
+            }
+            Err(error) => Err(ending_for(&error)),
+        }
+    }
+
+    /// Pushes out what is waiting; ready when nothing is.
+    pub(super) fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        while self.unsent {
+            if ready!(self.io.poll_write_ready(cx)).is_err() {
+                return Poll::Ready(Err(Ending::PeerLeft));
+            }
+            self.flush_now()?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the connection: says why where the peer can still hear it, waits briefly for it to hang up, and
+    /// otherwise cuts the line so that the kernel keeps nothing for it.
+    pub(super) async fn close(mut self, why: Ending) {
+        if let Some(code) = why.code().filter(|_| !self.unsent) {
+            let frame = CloseFrame {
+                code: CloseCode::from(code),
+                reason: why.reason().into(),
+            };
+            let mut now = Now {
+                io: &self.io,
+                since_message: &mut self.since_message,
+            };
+            let told = self.context.close(&mut now, Some(frame)).is_ok();
+            if told && farewell(&mut self.io).await {
+                return;
+            }
+        }
+        if why == Ending::PeerLeft && !self.unsent {
+            return;
+        }
+        // Failure only means that the connection is gone already.
+        self.io.set_zero_linger().ok();
+    }
+}
+
+/// Waits until the peer has read our last frame and hung up. True when it has.
+async fn farewell(io: &mut TcpStream) -> bool {
+    let goodbye = async {
+        io.shutdown().await?;
+        let mut scrap = [0; 512];
+        let mut heard = 0;
+        while heard < FAREWELL_BYTES {
+            match io.read(&mut scrap).await? {
+                0 => return Ok(true),
+                count => heard += count,
+            }
+        }
+        Ok::<bool, io::Error>(false)
+    };
+    matches!(tokio::time::timeout(FAREWELL, goodbye).await, Ok(Ok(true)))
+}
+
+/// What the framer's complaint means for the session.
+fn ending_for(error: &Error) -> Ending {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::PeerLeft,
+        Error::Protocol(_) => Ending::BadFraming,
+        Error::Capacity(_) => Ending::TooBig,
+        Error::Utf8(_) => Ending::NotUtf8,
+        Error::WriteBufferFull(_) => Ending::Internal,
+        Error::Io(io) if io.get_ref().is_some_and(|e| e.is::<TooManyPieces>()) => Ending::TooMany,
+        _ => Ending::PeerLeft,
+    }
+}
