@@ -1,14 +1,18 @@
 //! Modules in reading order.
+pub mod api;
 pub mod channels;
 pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod crash;
+pub mod demo;
 pub mod identity;
 pub mod inspect;
 pub mod live;
+pub mod node;
 pub mod pdf;
 pub mod problem;
+pub mod relay;
 pub mod store;
 pub mod telemetry;
 pub mod testing;

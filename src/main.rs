@@ -1,13 +1,19 @@
 //! The command line. The only home of `anyhow`; decides nothing, calls one function per subcommand.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use letterbox::{
-    cluster::{Cluster, Options},
+    cluster::{Cluster, ClusterError, Options},
+    commands::seed::seed_load,
     config::{Mode, Settings},
-    inspect, store, telemetry,
+    demo, inspect, node, store, telemetry,
 };
 
 /// Real-time notification server for patients' letters and appointments.
@@ -20,6 +26,28 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Serves pages, API and sockets until SIGTERM or Ctrl-C, then drains.
+    Serve(Configured),
+    /// Shows the demonstration: its own PostgreSQL, its own outside world, everything afresh.
+    Demo {
+        /// First port to try; the next twenty follow.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// `letterbox-sandbox`, where it does not lie beside this program.
+        #[arg(long)]
+        sandbox: Option<PathBuf>,
+    },
+    /// Writes made-up patients who are signed in, for a load test. Refused where real patients could be.
+    Seed {
+        #[command(flatten)]
+        configured: Configured,
+        /// How many.
+        #[arg(long)]
+        patients: usize,
+        /// The file that the load tester reads: one line a patient, with an open session.
+        #[arg(long)]
+        sessions: PathBuf,
+    },
     /// Brings the database to this version's schema and ends.
     Migrate(Configured),
     /// Reads the settings, shows them without their secrets, and ends.
@@ -64,6 +92,16 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Serve(configured) => serve(configured.load()?),
+        Command::Demo { port, sandbox } => show(demo::Stage {
+            port,
+            sandbox_program: sandbox,
+        }),
+        Command::Seed {
+            configured,
+            patients,
+            sessions,
+        } => seed(configured.load()?, patients, &sessions),
         Command::Migrate(configured) => migrate(configured.load()?),
         Command::CheckConfig(configured) => {
             println!("{:#?}", configured.load()?);
@@ -103,6 +141,67 @@ fn with_database(mut settings: Settings) -> anyhow::Result<(Settings, Option<Clu
     Ok((settings, Some(cluster)))
 }
 
+fn serve(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start(&settings.telemetry)?;
+    let (settings, cluster) = with_database(settings)?;
+    migrate_at(&settings)?;
+    let served = actix_rt::System::new().block_on(node::serve(settings));
+    if let Some(cluster) = cluster {
+        cluster.stop()?;
+    }
+    Ok(served?)
+}
+
+fn show(stage: demo::Stage) -> anyhow::Result<()> {
+    telemetry::start(
+        &Settings::with(&[("telemetry.format", "text"), ("telemetry.filter", "warn")])?.telemetry,
+    )?;
+    match Cluster::ensure(&Options::named("demo")) {
+        Ok(cluster) => actix_rt::System::new().block_on(demo::run(stage, cluster)),
+        Err(ClusterError::InUse { url: Some(url), .. }) => {
+            println!("The demonstration is running already: {url}");
+            Ok(())
+        }
+        Err(error) => Err(error).context("the private PostgreSQL"),
+    }
+}
+
+fn seed(settings: Settings, patients: usize, sessions: &Path) -> anyhow::Result<()> {
+    telemetry::start(&settings.telemetry)?;
+    let (settings, cluster) = with_database(settings)?;
+    migrate_at(&settings)?;
+    let mut file =
+        BufWriter::new(File::create(sessions).with_context(|| sessions.display().to_string())?);
+    let origin = settings.server.public_url.clone();
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let store = store::Store::connect(&settings.database, settings.mode).await?;
+        anyhow::Ok(seed_load(&store, patients, &origin, &mut file).await?)
+    })?;
+    if let Some(cluster) = cluster {
+        cluster.stop()?;
+    }
+    println!(
+        "{patients} patients; their sessions are in {}",
+        sessions.display()
+    );
+    Ok(())
+}
+
+/// Brings the database up to date where we may: with a private one always, otherwise where `migrate_url` is set.
+fn migrate_at(settings: &Settings) -> anyhow::Result<()> {
+    let Some(url) = &settings.database.migrate_url else {
+        return Ok(());
+    };
+    Ok(tokio::runtime::Runtime::new()?.block_on(store::migrate(url, clock(settings.mode)))?)
+}
+
+fn clock(mode: Mode) -> store::Clock {
+    match mode {
+        Mode::Demo | Mode::Test => store::Clock::Movable,
+        Mode::Production | Mode::Bench => store::Clock::Real,
+    }
+}
+
 fn migrate(settings: Settings) -> anyhow::Result<()> {
     telemetry::start(&settings.telemetry)?;
     let (settings, cluster) = with_database(settings)?;
@@ -111,11 +210,7 @@ fn migrate(settings: Settings) -> anyhow::Result<()> {
         .migrate_url
         .as_ref()
         .context("database.migrate_url is not set")?;
-    let clock = match settings.mode {
-        Mode::Demo | Mode::Test => store::Clock::Movable,
-        Mode::Production | Mode::Bench => store::Clock::Real,
-    };
-    tokio::runtime::Runtime::new()?.block_on(store::migrate(url, clock))?;
+    tokio::runtime::Runtime::new()?.block_on(store::migrate(url, clock(settings.mode)))?;
     if let Some(cluster) = cluster {
         cluster.stop()?;
     }

@@ -26,6 +26,8 @@ use crate::target::Target;
 
 /// From the ticket to the server's first word.
 const HELLO: Duration = Duration::from_secs(20);
+/// What a server must take from a browser at most.
+const LARGEST_FRAME: usize = 1_024;
 /// Handshakes at once; more only queue in the kernel.
 const HANDSHAKES: usize = 128;
 
@@ -85,6 +87,7 @@ struct Browser {
     cursor: Option<String>,
     /// Number of the last frame in this connection.
     last: u64,
+    largest_frame: bool,
     /// Events of this mailbox; a resume may repeat the last ones, and they must not count twice.
     events: HashSet<Uuid>,
 }
@@ -123,6 +126,7 @@ impl Crowd {
                 seen: Arc::clone(&seen),
                 cursor: None,
                 last: 0,
+                largest_frame: plan.largest_frame,
                 events: HashSet::new(),
             };
             tasks.spawn(browser.live(Arc::clone(&doors), Arc::clone(&leaving)));
@@ -231,6 +235,16 @@ impl Browser {
         let hello =
             json!({ "t": "hi", "ticket": ticket, "pos": position.unwrap_or_else(|| json!({})) });
         socket.send(Message::text(hello.to_string())).await?;
+        if self.largest_frame {
+            // A kind that no server knows is ignored, but has to be read.
+            let empty = json!({ "t": "padding", "x": "" }).to_string();
+            let padding = "x".repeat(LARGEST_FRAME - empty.len());
+            socket
+                .send(Message::text(
+                    json!({ "t": "padding", "x": padding }).to_string(),
+                ))
+                .await?;
+        }
         self.last = 0;
         loop {
             let message = socket

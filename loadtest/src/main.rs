@@ -35,6 +35,10 @@ async fn run(plan: &Plan) -> anyhow::Result<bool> {
     let screen = report::Screen::new(plan, cast.patients.len());
 
     let crowd = browser::Crowd::connect(&target, &cast, &ledger, plan, &screen).await?;
+    if let Some(seconds) = plan.hold {
+        tokio::time::sleep(std::time::Duration::from_secs_f64(seconds)).await;
+        return Ok(crowd.leave().await.failed == 0);
+    }
     let sent = hospital::publish(&target, &cast, &ledger, plan, &screen).await?;
     ledger.settle(plan.settle()).await;
     let browsers = crowd.leave().await;

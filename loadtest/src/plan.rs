@@ -44,6 +44,12 @@ pub(crate) struct Plan {
     /// Seconds to wait for the last frames.
     #[arg(long, default_value_t = 15.0)]
     pub settle: f64,
+    /// Publish nothing: hold the sockets open for so many seconds, then leave.
+    #[arg(long)]
+    pub hold: Option<f64>,
+    /// Let every browser send one frame of the largest size allowed, 1,024 bytes, after its hello.
+    #[arg(long)]
+    pub largest_frame: bool,
     /// Also write the report as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,

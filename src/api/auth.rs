@@ -23,42 +23,56 @@ const MOST_REMEMBERED: usize = 1_024;
 type Sha = [u8; 32];
 
 /// Answers whose key a request carries.
-pub struct Keys {
+pub(super) struct Keys {
     store: Store,
     known: Mutex<HashMap<Sha, (Option<KeyHolder>, Instant)>>,
     pace: DefaultKeyedRateLimiter<Uuid>,
 }
 
 impl Keys {
-    /// `per_second` requests of one key on average, twice as many at once.
-    #[must_use]
-    pub fn new(store: Store, per_second: NonZeroU32) -> Self {
-        let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
-        Self { store, known: Mutex::default(), pace: RateLimiter::keyed(quota) }
+    /// `per_second` requests of one key on average, `burst` at once after a pause.
+    pub(super) fn new(store: Store, per_second: NonZeroU32, burst: NonZeroU32) -> Self {
+        let quota = Quota::per_second(per_second).allow_burst(burst);
+        Self {
+            store,
+            known: Mutex::default(),
+            pace: RateLimiter::keyed(quota),
+        }
     }
 
     /// The trust behind the request.
     ///
     /// # Errors
     /// 401 without a valid key, 429 when the key is used too fast, 503 without a database.
-    pub async fn holder(&self, request: &HttpRequest) -> Result<KeyHolder, Problem> {
-        let sha = bearer(request).map(|key| Sha::from(Sha256::digest(key))).ok_or_else(Problem::unauthorized)?;
+    pub(super) async fn holder(&self, request: &HttpRequest) -> Result<KeyHolder, Problem> {
+        let sha = bearer(request)
+            .map(|key| Sha::from(Sha256::digest(key)))
+            .ok_or_else(Problem::unauthorized)?;
         let holder = match self.remembered(&sha) {
             Some(answer) => answer,
             None => self.ask(sha).await?,
         };
         let holder = holder.ok_or_else(Problem::unauthorized)?;
-        self.pace.check_key(&holder.key).map_err(|_| Problem::too_many(1))?;
+        self.pace
+            .check_key(&holder.key)
+            .map_err(|_| Problem::too_many(1))?;
         Ok(holder)
     }
 
     fn remembered(&self, sha: &Sha) -> Option<Option<KeyHolder>> {
         let known = self.known.lock().ok()?;
-        known.get(sha).filter(|(_, at)| at.elapsed() < REMEMBERED).map(|(answer, _)| *answer)
+        known
+            .get(sha)
+            .filter(|(_, at)| at.elapsed() < REMEMBERED)
+            .map(|(answer, _)| *answer)
     }
 
     async fn ask(&self, sha: Sha) -> Result<Option<KeyHolder>, Problem> {
-        let answer = self.store.key_holder(&sha).await.map_err(|error| super::answer::store_problem(&error))?;
+        let answer = self
+            .store
+            .key_holder(&sha)
+            .await
+            .map_err(|error| super::answer::store_problem(&error))?;
         if let Ok(mut known) = self.known.lock() {
             if known.len() >= MOST_REMEMBERED {
                 known.clear();
@@ -70,5 +84,11 @@ impl Keys {
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    request.headers().get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
+    request
+        .headers()
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
+        .map(str::trim)
 }

@@ -45,7 +45,11 @@ pub(super) fn expect_type(request: &HttpRequest, expected: &str) -> Result<(), P
         return Ok(());
     }
     let detail = format!("Send this request with `Content-Type: {expected}`.");
-    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type", detail))
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "wrong_content_type",
+        detail,
+    ))
 }
 
 /// Reads a whole body of at most `most` bytes.
@@ -64,18 +68,31 @@ pub(super) async fn read(payload: &mut web::Payload, most: usize) -> Result<Byte
     Ok(body.freeze())
 }
 
-
 fn unfit(error: &serde_json::Error) -> Problem {
     let text = error.to_string();
-    let code = if text.starts_with("unknown field") { "unknown_field" } else { "invalid_json" };
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, format!("The body does not fit: {text}."))
+    let code = if text.starts_with("unknown field") {
+        "unknown_field"
+    } else {
+        "invalid_json"
+    };
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        code,
+        format!("The body does not fit: {text}."),
+    )
 }
 
 fn broken() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body ended early. Send the same request again.")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "body_incomplete",
+        "The body ended early. Send the same request again.",
+    )
 }
 
 fn too_large(most: usize) -> Problem {
-    let detail = format!("The body is larger than {most} bytes. Upload documents with POST /api/v1/documents first.");
+    let detail = format!(
+        "The body is larger than {most} bytes. Upload documents with POST /api/v1/documents first."
+    );
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

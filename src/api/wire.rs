@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// What a trust knows of a patient. A rising `source_version` orders updates.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PatientForm {
+pub(super) struct PatientForm {
     /// Higher than any sent before for this patient; the same version must carry the same body.
     pub source_version: i64,
     /// Ten digits, check digit by modulus 11; spaces are allowed.
@@ -27,14 +27,14 @@ pub struct PatientForm {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NameForm {
+pub(super) struct NameForm {
     pub given: String,
     pub family: String,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ContactForm {
+pub(super) struct ContactForm {
     /// Whom the patient phones about this letter or appointment.
     pub phone: String,
     #[schema(example = "Monday to Friday, 9am to 5pm")]
@@ -44,7 +44,7 @@ pub struct ContactForm {
 /// The PDF: uploaded before (by its hash) or in the request.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum DocumentForm {
+pub(super) enum DocumentForm {
     /// SHA-256 of a document uploaded with `POST /documents`, lowercase hex.
     Sha256(String),
     PdfBase64(String),
@@ -53,7 +53,7 @@ pub enum DocumentForm {
 /// A letter to publish. `source_id` is the trust's own id: sent again with the same content it changes nothing.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LetterForm {
+pub(super) struct LetterForm {
     #[schema(max_length = 64)]
     pub source_id: String,
     /// The trust's id of the patient, as in `PUT /patients/{source_id}`.
@@ -80,7 +80,7 @@ pub struct LetterForm {
 
 /// How a letter stands; the answer to publishing and to asking.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct LetterView {
+pub(super) struct LetterView {
     pub letter_id: Uuid,
     pub source_id: String,
     /// `held`, `published`, `opened`, `withdrawn` or `superseded`.
@@ -90,7 +90,12 @@ pub struct LetterView {
     pub route_reason: String,
     /// The dated sentence the patient reads.
     pub promise: String,
+    /// When it was committed, or released.
+    pub published_at: DateTime<Utc>,
+    /// When paper or a person takes over.
     pub deadline_at: Option<DateTime<Utc>>,
+    /// The print cut-off at which it is posted unless it is opened before.
+    pub post_at: Option<DateTime<Utc>>,
     pub opened_at: Option<DateTime<Utc>>,
     pub posted_at: Option<DateTime<Utc>>,
     pub state_url: String,
@@ -98,19 +103,20 @@ pub struct LetterView {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BatchForm {
+pub(super) struct BatchForm {
     /// At most as many as the setting `intake.max_batch`; the answer has one result an item, in this order.
+    #[schema(value_type = Vec<LetterForm>)]
     pub letters: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BatchView {
+pub(super) struct BatchView {
     pub results: Vec<BatchResult>,
 }
 
 /// One letter's result: the status it would have had alone, with the letter or the problem.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BatchResult {
+pub(super) struct BatchResult {
     pub status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter: Option<LetterView>,
@@ -120,7 +126,7 @@ pub struct BatchResult {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WithdrawForm {
+pub(super) struct WithdrawForm {
     /// Shown to the patient: "Withdrawn by the hospital: …". No clinical words.
     pub reason: String,
 }
@@ -128,7 +134,7 @@ pub struct WithdrawForm {
 /// An appointment as it stands now. A rising `source_version` orders publish, move and cancel.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AppointmentForm {
+pub(super) struct AppointmentForm {
     pub source_version: i64,
     pub patient: String,
     pub nhs_number: String,
@@ -147,7 +153,7 @@ pub struct AppointmentForm {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AppointmentView {
+pub(super) struct AppointmentView {
     pub appointment_id: Uuid,
     pub source_id: String,
     /// `applied`, `unchanged` or `stale` (a newer version is already here; nothing changed).
@@ -157,14 +163,14 @@ pub struct AppointmentView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PatientView {
+pub(super) struct PatientView {
     pub patient: String,
     /// `applied`, `unchanged` or `stale`.
     pub outcome: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DocumentView {
+pub(super) struct DocumentView {
     /// SHA-256 of the file, lowercase hex: its name in `document.sha256`.
     pub document: String,
     pub pages: u32,
@@ -173,7 +179,7 @@ pub struct DocumentView {
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CancelClinicForm {
+pub(super) struct CancelClinicForm {
     /// The day of the session, in Europe/London.
     pub day: NaiveDate,
     /// Shown to the patients.
@@ -181,14 +187,14 @@ pub struct CancelClinicForm {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CancelClinicView {
+pub(super) struct CancelClinicView {
     /// Appointments that this call cancelled; 0 where it had been done before.
     pub cancelled: usize,
 }
 
 /// Refused input that somebody at the trust must look at.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct QuarantineView {
+pub(super) struct QuarantineView {
     pub id: Uuid,
     pub kind: String,
     pub source_id: Option<String>,
@@ -198,7 +204,7 @@ pub struct QuarantineView {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct QuarantineList {
+pub(super) struct QuarantineList {
     pub items: Vec<QuarantineView>,
     /// Pass as `after` to read on; absent on the last page.
     pub next: Option<Uuid>,

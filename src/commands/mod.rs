@@ -4,6 +4,7 @@
 pub mod forms;
 pub mod intake_lane;
 pub mod publish_letters;
+pub mod put_document;
 mod refusal;
 pub mod seed;
 

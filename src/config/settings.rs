@@ -47,6 +47,7 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     pub next_free_port: bool,
     pub public_url: String,
+    pub service_name: String,
     #[serde(deserialize_with = "values::networks")]
     pub trusted_proxies: Vec<Network>,
     #[serde(deserialize_with = "values::strings")]

@@ -35,7 +35,12 @@ impl Kept {
         let pid = Arc::new(AtomicU32::new(first.id().unwrap_or(0)));
         let (wanted, watching) = watch::channel(true);
         let loop_ = tokio::spawn(keep(name, make, first, Arc::clone(&pid), watching));
-        Ok(Self { name, pid, wanted, loop_ })
+        Ok(Self {
+            name,
+            pid,
+            wanted,
+            loop_,
+        })
     }
 
     /// Ends the process at once, as a power cut would; it is started again.
@@ -61,7 +66,8 @@ impl Kept {
 
     fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        kill_process(pid.ok_or_else(|| io::Error::other("not running"))?, signal).map_err(io::Error::from)
+        kill_process(pid.ok_or_else(|| io::Error::other("not running"))?, signal)
+            .map_err(io::Error::from)
     }
 }
 
@@ -103,7 +109,9 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        waited.await.unwrap_or_else(|_| panic!("{what} never happened"));
+        waited
+            .await
+            .unwrap_or_else(|_| panic!("{what} never happened"));
     }
 
     #[tokio::test]
@@ -116,7 +124,10 @@ mod tests {
         let kept = Kept::start("sleeper", make).expect("sleep exists");
         let killed = kept.kill_dash_nine().expect("it runs");
         let pid = Arc::clone(&kept.pid);
-        until("the restart", || ![0, killed].contains(&pid.load(Ordering::Acquire))).await;
+        until("the restart", || {
+            ![0, killed].contains(&pid.load(Ordering::Acquire))
+        })
+        .await;
         kept.stop().await;
         assert_eq!(pid.load(Ordering::Acquire), 0);
     }

@@ -30,16 +30,25 @@ struct Wire {
 ///
 /// # Errors
 /// When no port can be had.
-pub(super) fn listen(play: Arc<Play>, token: SecretString) -> std::io::Result<(String, actix_web::dev::Server)> {
+pub(super) fn listen(
+    play: Arc<Play>,
+    token: SecretString,
+) -> std::io::Result<(String, actix_web::dev::Server)> {
     let wire = web::Data::new(Wire { play, token });
     let server = HttpServer::new(move || {
         let state = web::resource("/state").get(state);
-        App::new().app_data(wire.clone()).service(state).service(web::resource("/press/{button}").post(press))
+        App::new()
+            .app_data(wire.clone())
+            .service(state)
+            .service(web::resource("/press/{button}").post(press))
     })
     .workers(1)
     .disable_signals()
     .bind(("127.0.0.1", 0))?;
-    let url = server.addrs().first().map(|address| format!("http://{address}"));
+    let url = server
+        .addrs()
+        .first()
+        .map(|address| format!("http://{address}"));
     let url = url.ok_or_else(|| std::io::Error::other("no address was bound"))?;
     Ok((url, server.run()))
 }
@@ -51,19 +60,28 @@ async fn state(request: HttpRequest, wire: web::Data<Wire>) -> HttpResponse {
     HttpResponse::Ok().json(wire.play.state())
 }
 
-async fn press(request: HttpRequest, wire: web::Data<Wire>, name: web::Path<String>) -> HttpResponse {
+async fn press(
+    request: HttpRequest,
+    wire: web::Data<Wire>,
+    name: web::Path<String>,
+) -> HttpResponse {
     let Some(button) = Button::named(&name).filter(|_| wire.admits(&request)) else {
         return HttpResponse::NotFound().finish();
     };
     match Play::press(&wire.play, button) {
         Ok(()) => HttpResponse::Accepted().json(wire.play.state()),
-        Err(Refused::Busy | Refused::PressedBefore) => HttpResponse::Conflict().json(wire.play.state()),
+        Err(Refused::Busy | Refused::PressedBefore) => {
+            HttpResponse::Conflict().json(wire.play.state())
+        }
     }
 }
 
 impl Wire {
     fn admits(&self, request: &HttpRequest) -> bool {
-        let sent = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+        let sent = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .map(|value| value.as_bytes());
         let expected = format!("Bearer {}", self.token.expose_secret());
         sent.is_some_and(|sent| sent.ct_eq(expected.as_bytes()).into())
     }

@@ -34,7 +34,11 @@ pub(super) struct Outgoing<'a> {
 
 impl Hospital {
     pub(super) fn new(client: Client, base_url: &str, key: SecretString) -> Self {
-        Self { client, api: format!("{base_url}/api/v1"), key }
+        Self {
+            client,
+            api: format!("{base_url}/api/v1"),
+            key,
+        }
     }
 
     /// Publishes a letter; safe to repeat, so it is repeated until it is acknowledged.
@@ -63,9 +67,21 @@ impl Hospital {
     ///
     /// # Errors
     /// As [`Hospital::publish`].
-    pub(super) async fn cancel_clinic(&self, code: &str, day: NaiveDate, reason: &str) -> anyhow::Result<u64> {
-        let answer = self.post(&format!("/clinics/{code}/cancel"), &json!({ "day": day, "reason": reason })).await?;
-        answer["cancelled"].as_u64().context("the answer tells no count")
+    pub(super) async fn cancel_clinic(
+        &self,
+        code: &str,
+        day: NaiveDate,
+        reason: &str,
+    ) -> anyhow::Result<u64> {
+        let answer = self
+            .post(
+                &format!("/clinics/{code}/cancel"),
+                &json!({ "day": day, "reason": reason }),
+            )
+            .await?;
+        answer["cancelled"]
+            .as_u64()
+            .context("the answer tells no count")
     }
 
     async fn post(&self, path: &str, form: &Value) -> anyhow::Result<Value> {
@@ -77,22 +93,35 @@ impl Hospital {
                 tokio::time::sleep(BETWEEN_TRIES).await;
             }
         });
-        tried.await.with_context(|| format!("nobody acknowledged {path}"))?
+        tried
+            .await
+            .with_context(|| format!("nobody acknowledged {path}"))?
     }
 
     /// `None`: no answer, or one that asks to come back.
     async fn once(&self, path: &str, form: &Value) -> Option<anyhow::Result<Value>> {
-        let sent = self.client.post(format!("{}{path}", self.api)).bearer_auth(self.key.expose_secret()).json(form);
+        let sent = self
+            .client
+            .post(format!("{}{path}", self.api))
+            .bearer_auth(self.key.expose_secret())
+            .json(form);
         let answer = sent.send().await.ok()?;
         let status = answer.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return None;
         }
         let body: Value = answer.json().await.ok()?;
-        Some(if status.is_success() { Ok(body) } else { refused(status, &body) })
+        Some(if status.is_success() {
+            Ok(body)
+        } else {
+            refused(status, &body)
+        })
     }
 }
 
 fn refused(status: StatusCode, body: &Value) -> anyhow::Result<Value> {
-    bail!("refused with {status}: {}", body["code"].as_str().unwrap_or("no code"))
+    bail!(
+        "refused with {status}: {}",
+        body["code"].as_str().unwrap_or("no code")
+    )
 }

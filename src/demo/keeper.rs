@@ -18,8 +18,8 @@ use super::control;
 use super::play::Play;
 use crate::cluster::{Cluster, data_home};
 use crate::commands::seed::{self, Cast};
-use crate::pdf::Fonts;
 use crate::config::Settings;
+use crate::pdf::Fonts;
 use crate::store::{Clock, Store, recreate_database};
 
 /// A fresh server migrates nothing and is ready within a second; a slow machine gets more.
@@ -38,13 +38,20 @@ pub struct Stage {
 
 /// Everything that is not the play itself.
 pub(super) struct World {
-    cluster: Cluster,
+    urls: Urls,
     client: Client,
     port: u16,
-    sandbox: Kept,
+    sandbox: Mutex<Option<Kept>>,
     sandbox_url: String,
     server: Mutex<Option<Kept>>,
     make_server: Mutex<Option<MakeCommand>>,
+}
+
+/// How the private cluster is reached in each role.
+struct Urls {
+    admin: SecretString,
+    migrate: SecretString,
+    app: SecretString,
 }
 
 /// Runs the demonstration until it is interrupted.
@@ -56,7 +63,7 @@ pub async fn run(stage: Stage, cluster: Cluster) -> anyhow::Result<()> {
         .timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
-    let (world, wiring) = World::build(&stage, cluster, client.clone()).await?;
+    let (world, wiring) = World::build(&stage, &cluster, client.clone()).await?;
     let cast = world.fresh_database().await?;
     let fonts = Fonts::load()?;
     let play = Arc::new(Play::new(world, client, cast, fonts));
@@ -65,15 +72,16 @@ pub async fn run(stage: Stage, cluster: Cluster) -> anyhow::Result<()> {
     let controlling = actix_rt::spawn(control);
     play.world().serve(wiring.server(control_url, token))?;
     play.world().until_ready().await?;
-    greet(play.world())?;
+    greet(&cluster, play.world().port())?;
     until_interrupted().await?;
     controlling.abort();
-    play.world().server().stop().await;
-    Ok(())
+    play.world().close().await;
+    tokio::task::spawn_blocking(move || cluster.stop())
+        .await?
+        .context("PostgreSQL")
 }
 
-fn greet(world: &World) -> anyhow::Result<()> {
-    let port = world.port;
+fn greet(cluster: &Cluster, port: u16) -> anyhow::Result<()> {
     println!("Letterbox demonstration (not an NHS service, no real patients)");
     println!("  start here:     http://localhost:{port}/stage");
     println!("  Margaret:       http://margaret.localhost:{port}/");
@@ -82,11 +90,16 @@ fn greet(world: &World) -> anyhow::Result<()> {
     println!("  booking office: http://booking.localhost:{port}/board");
     println!("  outside world:  http://localhost:{port}/outside-world");
     println!("Stop with Ctrl-C. Everything starts afresh next time.");
-    world.cluster.announce(&format!("http://localhost:{port}/stage")).context("the running demonstration's address")
+    cluster
+        .announce(&format!("http://localhost:{port}/stage"))
+        .context("the running demonstration's address")
 }
 
 async fn until_interrupted() -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -113,7 +126,10 @@ impl Wiring {
             let set = [
                 ("MODE", "demo".to_owned()),
                 ("SERVER__LISTEN", format!("127.0.0.1:{}", self.port)),
-                ("SERVER__PUBLIC_URL", format!("http://localhost:{}", self.port)),
+                (
+                    "SERVER__PUBLIC_URL",
+                    format!("http://localhost:{}", self.port),
+                ),
                 ("DATABASE__URL", self.app_url.expose_secret().to_owned()),
                 ("SECRETS__KEY_FILE", self.key_file.display().to_string()),
                 ("CHANNELS__EMAIL__HOST", "127.0.0.1".to_owned()),
@@ -122,10 +138,19 @@ impl Wiring {
                 ("CHANNELS__TEXT__BASE_URL", self.sandbox_url.clone()),
                 ("CHANNELS__TEXT__ACCOUNT_SID", TEXT_ACCOUNT.to_owned()),
                 ("CHANNELS__TEXT__API_KEY_SID", TEXT_ACCOUNT.to_owned()),
-                ("CHANNELS__TEXT__API_KEY_SECRET", "sandbox-auth-token".to_owned()),
-                ("CHANNELS__TEXT__AUTH_TOKEN", "sandbox-auth-token".to_owned()),
+                (
+                    "CHANNELS__TEXT__API_KEY_SECRET",
+                    "sandbox-auth-token".to_owned(),
+                ),
+                (
+                    "CHANNELS__TEXT__AUTH_TOKEN",
+                    "sandbox-auth-token".to_owned(),
+                ),
                 ("CHANNELS__TEXT__FROM", "MyHealth".to_owned()),
-                ("CHANNELS__POST__FOLDER", self.post_folder.display().to_string()),
+                (
+                    "CHANNELS__POST__FOLDER",
+                    self.post_folder.display().to_string(),
+                ),
                 ("CHANNELS__POST__POLL", "500ms".to_owned()),
                 ("DEMO__SANDBOX_URL", self.sandbox_url.clone()),
                 ("DEMO__CONTROL_URL", control_url.clone()),
@@ -133,14 +158,20 @@ impl Wiring {
                 ("TELEMETRY__FORMAT", "text".to_owned()),
                 ("TELEMETRY__FILTER", "warn".to_owned()),
             ];
-            command.arg("serve").envs(set.map(|(key, value)| (format!("LETTERBOX__{key}"), value)));
+            command
+                .arg("serve")
+                .envs(set.map(|(key, value)| (format!("LETTERBOX__{key}"), value)));
             command
         })
     }
 }
 
 impl World {
-    async fn build(stage: &Stage, cluster: Cluster, client: Client) -> anyhow::Result<(Self, Wiring)> {
+    async fn build(
+        stage: &Stage,
+        cluster: &Cluster,
+        client: Client,
+    ) -> anyhow::Result<(Self, Wiring)> {
         let program = std::env::current_exe()?;
         let sandbox_program = match &stage.sandbox_program {
             Some(program) => program.clone(),
@@ -150,11 +181,17 @@ impl World {
         let post_folder = files.join("post");
         std::fs::create_dir_all(&post_folder).with_context(|| files.display().to_string())?;
         let (http, smtp) = (free_port(0)?, free_port(0)?);
-        let sandbox = Kept::start("sandbox", sandbox(sandbox_program.clone(), &files, http, smtp));
+        let sandbox = Kept::start(
+            "sandbox",
+            sandbox(sandbox_program.clone(), &files, http, smtp),
+        );
         let sandbox = sandbox.with_context(|| sandbox_program.display().to_string())?;
         let sandbox_url = format!("http://{http}");
-        let port = (stage.port..=stage.port.saturating_add(20)).find_map(|port| free_port(port).ok());
-        let port = port.with_context(|| format!("no free port from {} on", stage.port))?.port();
+        let port =
+            (stage.port..=stage.port.saturating_add(20)).find_map(|port| free_port(port).ok());
+        let port = port
+            .with_context(|| format!("no free port from {} on", stage.port))?
+            .port();
         let wiring = Wiring {
             program,
             port,
@@ -164,16 +201,24 @@ impl World {
             smtp_port: smtp.port(),
             sandbox_url: sandbox_url.clone(),
         };
+        let urls = Urls {
+            admin: cluster.admin_url(),
+            migrate: cluster.migrate_url(),
+            app: cluster.app_url(),
+        };
         let world = Self {
-            cluster,
+            urls,
             client,
             port,
-            sandbox,
+            sandbox: Mutex::new(Some(sandbox)),
             sandbox_url,
             server: Mutex::default(),
             make_server: Mutex::default(),
         };
-        world.until_answers(&format!("{}/health", world.sandbox_url)).await.context("the sandbox")?;
+        world
+            .until_answers(&format!("{}/health", world.sandbox_url))
+            .await
+            .context("the sandbox")?;
         Ok((world, wiring))
     }
 
@@ -191,7 +236,10 @@ impl World {
     /// When it is not running.
     pub(super) fn kill_the_server(&self) -> anyhow::Result<()> {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = server.as_ref().context("the server is not running")?.kill_dash_nine()?;
+        let pid = server
+            .as_ref()
+            .context("the server is not running")?
+            .kill_dash_nine()?;
         tracing::warn!(pid, "killed the server with -9");
         Ok(())
     }
@@ -203,19 +251,31 @@ impl World {
     pub(super) async fn reset(&self) -> anyhow::Result<Cast> {
         self.server().stop().await;
         let cast = self.fresh_database().await?;
-        let make = self.make_server.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let make = self
+            .make_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         self.serve(make.context("the server was never started")?)?;
         self.until_ready().await?;
         Ok(cast)
     }
 
     async fn fresh_database(&self) -> anyhow::Result<Cast> {
-        let cleared = self.client.post(format!("{}/reset", self.sandbox_url)).send().await?;
-        cleared.error_for_status().context("the sandbox would not reset")?;
-        recreate_database(&self.cluster.admin_url()).await?;
-        crate::store::migrate(&self.cluster.migrate_url(), Clock::Real).await?;
-        let url = self.cluster.app_url();
-        let settings = Settings::with(&[("mode", "demo"), ("database.url", url.expose_secret())])?;
+        let cleared = self
+            .client
+            .post(format!("{}/reset", self.sandbox_url))
+            .send()
+            .await?;
+        cleared
+            .error_for_status()
+            .context("the sandbox would not reset")?;
+        recreate_database(&self.urls.admin).await?;
+        crate::store::migrate(&self.urls.migrate, Clock::Real).await?;
+        let settings = Settings::with(&[
+            ("mode", "demo"),
+            ("database.url", self.urls.app.expose_secret()),
+        ])?;
         let store = Store::connect(&settings.database, settings.mode).await?;
         Ok(seed::seed_demo(&store).await?)
     }
@@ -223,34 +283,57 @@ impl World {
     fn serve(&self, make: MakeCommand) -> anyhow::Result<()> {
         let kept = Kept::start("server", Arc::clone(&make))?;
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
-        *self.make_server.lock().unwrap_or_else(PoisonError::into_inner) = Some(make);
+        *self
+            .make_server
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(make);
         Ok(())
     }
 
     /// Takes the server away from its keeper, for stopping.
     fn server(&self) -> Taken {
-        Taken(self.server.lock().unwrap_or_else(PoisonError::into_inner).take())
+        Taken(
+            self.server
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        )
     }
 
     async fn until_ready(&self) -> anyhow::Result<()> {
-        self.until_answers(&format!("{}/health/ready", self.base_url())).await.context("the server")
+        self.until_answers(&format!("{}/health/ready", self.base_url()))
+            .await
+            .context("the server")
     }
 
     async fn until_answers(&self, url: &str) -> anyhow::Result<()> {
         let waited = tokio::time::timeout(READY, async {
-            while !self.client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            while !self
+                .client
+                .get(url)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
-        waited.await.with_context(|| format!("{url} did not answer within {READY:?}"))
+        waited
+            .await
+            .with_context(|| format!("{url} did not answer within {READY:?}"))
     }
 
-    /// Ends what this process started, the sandbox last.
-    pub(super) async fn close(self) -> anyhow::Result<()> {
+    /// Ends the server and then the sandbox.
+    pub(super) async fn close(&self) {
         self.server().stop().await;
-        self.sandbox.stop().await;
-        let cluster = self.cluster;
-        tokio::task::spawn_blocking(move || cluster.stop()).await?.context("PostgreSQL")
+        Taken(
+            self.sandbox
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        )
+        .stop()
+        .await;
     }
 }
 
@@ -265,11 +348,21 @@ impl Taken {
 }
 
 fn sandbox(program: PathBuf, files: &Path, http: SocketAddr, smtp: SocketAddr) -> MakeCommand {
-    let (journal, post) = (files.join("journal.jsonl"), files.join("post"));
+    let journal = files.join("journal.jsonl");
+    let (outgoing, incoming) = (files.join("post/outgoing"), files.join("post/incoming"));
     Arc::new(move || {
         let mut command = Command::new(&program);
-        command.arg("--http").arg(http.to_string()).arg("--smtp").arg(smtp.to_string());
-        command.arg("--journal").arg(&journal).arg("--post-folder").arg(&post);
+        command
+            .arg("--http")
+            .arg(http.to_string())
+            .arg("--smtp")
+            .arg(smtp.to_string());
+        command
+            .arg("--journal")
+            .arg(&journal)
+            .arg("--post-folder")
+            .arg(&outgoing);
+        command.arg("--acks-folder").arg(&incoming);
         command.stdout(std::process::Stdio::null());
         command
     })

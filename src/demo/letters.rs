@@ -23,11 +23,21 @@ pub(super) fn compose<'a>(
     let paragraphs = paragraphs(which);
     let (bring, visit) = (bring(), visit(now));
     let name = format!("{} {}", persona.given, persona.family);
-    let address: Vec<String> =
-        std::iter::once(name.clone()).chain(persona.address_lines.iter().map(|line| (*line).to_owned())).collect();
+    let address: Vec<String> = std::iter::once(name.clone())
+        .chain(persona.address_lines.iter().map(|line| (*line).to_owned()))
+        .collect();
     let salutation = format!("Dear {name}");
-    let facts = [("When", visit), ("Where", "Eye clinic, County Hospital, Hereford".to_owned())];
-    let sender = ["Eye clinic", "County Hospital", "Hereford HR1 2ER", "Phone 01432 000000", "Monday to Friday, 9am to 5pm"];
+    let facts = [
+        ("When", visit),
+        ("Where", "Eye clinic, County Hospital, Hereford".to_owned()),
+    ];
+    let sender = [
+        "Eye clinic",
+        "County Hospital",
+        "Hereford HR1 2ER",
+        "Phone 01432 000000",
+        "Monday to Friday, 9am to 5pm",
+    ];
     let signature = ["Sister Beth Powell".to_owned(), "Eye clinic".to_owned()];
     let pdf = hospital_letter(
         fonts,
@@ -44,8 +54,17 @@ pub(super) fn compose<'a>(
             signature: &signature,
         },
     )?;
-    let facts = facts.map(|(label, value)| format!("{label}: {value}")).join("\n");
-    let text = [salutation, paragraphs[0].clone(), facts, paragraphs[1..].join("\n\n"), bring.join("\n"), signature.join("\n")];
+    let facts = facts
+        .map(|(label, value)| format!("{label}: {value}"))
+        .join("\n");
+    let text = [
+        salutation,
+        paragraphs[0].clone(),
+        facts,
+        paragraphs[1..].join("\n\n"),
+        bring.join("\n"),
+        signature.join("\n"),
+    ];
     Ok(Outgoing {
         source_id: format!("demo-{}-{which}", persona.key),
         patient: persona.patient,
@@ -60,7 +79,9 @@ pub(super) fn compose<'a>(
 fn paragraphs(which: &str) -> Vec<String> {
     let reason = match which {
         "first" => "We would like to see you in the eye clinic for your yearly check.",
-        _ => "After your last visit we would like to look at your eyes again and measure the pressure in them.",
+        _ => {
+            "After your last visit we would like to look at your eyes again and measure the pressure in them."
+        }
     };
     vec![
         reason.to_owned(),
@@ -74,9 +95,13 @@ fn paragraphs(which: &str) -> Vec<String> {
 }
 
 fn bring() -> Vec<String> {
-    ["your glasses, also the ones for reading", "a list of your medicines", "sunglasses for the way home"]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "your glasses, also the ones for reading",
+        "a list of your medicines",
+        "sunglasses for the way home",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 /// The first weekday at least four weeks on, at 10:20.

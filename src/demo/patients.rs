@@ -33,10 +33,17 @@ impl Browser {
             cookie: String::new(),
         };
         let page = browser.get("/demo/sign-in").await?.text().await?;
-        let form = forms(&page).into_iter().find(|form| form.action == "/demo/sign-in");
-        let answer = browser.submit(&form.context("the sign-in page has no form")?).await?;
+        let form = forms(&page)
+            .into_iter()
+            .find(|form| form.action == "/demo/sign-in");
+        let answer = browser
+            .submit(&form.context("the sign-in page has no form")?)
+            .await?;
         browser.remember(&answer);
-        ensure!(!browser.cookie.is_empty(), "signing in as {persona} gave no session");
+        ensure!(
+            !browser.cookie.is_empty(),
+            "signing in as {persona} gave no session"
+        );
         Ok(browser)
     }
 
@@ -46,12 +53,20 @@ impl Browser {
     /// When a page is missing or refuses.
     pub(super) async fn open_appointments(&self) -> anyhow::Result<usize> {
         let mut opened = 0;
-        for list in ["/my-health/appointments", "/my-health/appointments?list=cancelled"] {
+        for list in [
+            "/my-health/appointments",
+            "/my-health/appointments?list=cancelled",
+        ] {
             let page = self.get(list).await?.text().await?;
-            let unread = forms(&page).into_iter().filter(|form| form.action.ends_with("/open"));
+            let unread = forms(&page)
+                .into_iter()
+                .filter(|form| form.action.ends_with("/open"));
             for form in unread {
                 let answer = self.submit(&form).await?;
-                ensure!(answer.status().is_success() || answer.status().is_redirection(), "opening was refused");
+                ensure!(
+                    answer.status().is_success() || answer.status().is_redirection(),
+                    "opening was refused"
+                );
                 opened += 1;
             }
         }
@@ -64,12 +79,21 @@ impl Browser {
     }
 
     async fn submit(&self, form: &Form) -> anyhow::Result<Response> {
-        let sent = self.client.post(format!("{}{}", self.base_url, form.action)).form(&form.fields);
-        Ok(self.dressed(sent).header(header::ORIGIN, format!("http://{}", self.host)).send().await?)
+        let sent = self
+            .client
+            .post(format!("{}{}", self.base_url, form.action))
+            .form(&form.fields);
+        Ok(self
+            .dressed(sent)
+            .header(header::ORIGIN, format!("http://{}", self.host))
+            .send()
+            .await?)
     }
 
     fn dressed(&self, sent: RequestBuilder) -> RequestBuilder {
-        sent.header(header::HOST, &self.host).header(header::COOKIE, &self.cookie).header("Sec-Fetch-Site", "same-origin")
+        sent.header(header::HOST, &self.host)
+            .header(header::COOKIE, &self.cookie)
+            .header("Sec-Fetch-Site", "same-origin")
     }
 
     fn remember(&mut self, answer: &Response) {
@@ -81,21 +105,50 @@ impl Browser {
 
 /// Every form of one of our own pages. Not a parser of HTML: our templates write attributes in double quotes.
 fn forms(page: &str) -> Vec<Form> {
-    page.split("<form").skip(1).filter_map(|rest| form(rest.split("</form").next()?)).collect()
+    page.split("<form")
+        .skip(1)
+        .filter_map(|rest| form(rest.split("</form").next()?))
+        .collect()
 }
 
 fn form(text: &str) -> Option<Form> {
     let action = attribute(text.split('>').next()?, "action")?;
-    let inputs = text.split("<input").skip(1).filter_map(|rest| rest.split('>').next());
-    let fields = inputs.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())));
-    let buttons = text.split("<button").skip(1).filter_map(|rest| rest.split('>').next());
-    let pressed = buttons.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?))).take(1);
-    Some(Form { action, fields: fields.chain(pressed).collect() })
+    let inputs = text
+        .split("<input")
+        .skip(1)
+        .filter_map(|rest| rest.split('>').next());
+    let fields = inputs.filter_map(|tag| {
+        Some((
+            attribute(tag, "name")?,
+            attribute(tag, "value").unwrap_or_default(),
+        ))
+    });
+    let buttons = text
+        .split("<button")
+        .skip(1)
+        .filter_map(|rest| rest.split('>').next());
+    let pressed = buttons
+        .filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?)))
+        .take(1);
+    Some(Form {
+        action,
+        fields: fields.chain(pressed).collect(),
+    })
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {
-    let value = tag.split(&format!(" {name}=\"")).nth(1)?.split('"').next()?;
-    Some(value.replace("&#x2f;", "/").replace("&#x27;", "'").replace("&quot;", "\"").replace("&amp;", "&"))
+    let value = tag
+        .split(&format!(" {name}=\""))
+        .nth(1)?
+        .split('"')
+        .next()?;
+    Some(
+        value
+            .replace("&#x2f;", "/")
+            .replace("&#x27;", "'")
+            .replace("&quot;", "\"")
+            .replace("&amp;", "&"),
+    )
 }
 
 #[cfg(test)]
@@ -106,10 +159,22 @@ mod tests {
     fn forms_are_found_with_what_they_carry() {
         let page = r#"<p>Hello</p><form method="post" action="/a/open"><input type="hidden" name="csrf" value="x&amp;y">
             <button class="b" name="go" value="1">Open</button></form><form action="/b"></form>"#;
-        let carried = vec![("csrf".to_owned(), "x&y".to_owned()), ("go".to_owned(), "1".to_owned())];
+        let carried = vec![
+            ("csrf".to_owned(), "x&y".to_owned()),
+            ("go".to_owned(), "1".to_owned()),
+        ];
         assert_eq!(
             forms(page),
-            [Form { action: "/a/open".to_owned(), fields: carried }, Form { action: "/b".to_owned(), fields: vec![] }]
+            [
+                Form {
+                    action: "/a/open".to_owned(),
+                    fields: carried
+                },
+                Form {
+                    action: "/b".to_owned(),
+                    fields: vec![]
+                }
+            ]
         );
     }
 }

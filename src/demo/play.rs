@@ -75,11 +75,21 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn new(world: World, client: Client, cast: Cast, fonts: Fonts) -> Self {
-        Self { world, client, state: Mutex::default(), cast: Mutex::new(cast), fonts, clock: SystemClock::new() }
+        Self {
+            world,
+            client,
+            state: Mutex::default(),
+            cast: Mutex::new(cast),
+            fonts,
+            clock: SystemClock::new(),
+        }
     }
 
     pub(super) fn state(&self) -> State {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Starts what the button does, and answers at once.
@@ -123,7 +133,11 @@ impl Play {
             state.pressed = [false; 3];
         }
         if let Err(error) = done {
-            tracing::error!(?button, error = format!("{error:#}"), "the demonstration failed");
+            tracing::error!(
+                ?button,
+                error = format!("{error:#}"),
+                "the demonstration failed"
+            );
             state.problem = format!("{error:#}");
         }
     }
@@ -152,11 +166,21 @@ impl Play {
     async fn clinic(&self) -> anyhow::Result<()> {
         let cast = self.cast();
         let reason = "The consultant is unwell. We are sorry, and will send you a new date.";
-        self.hospital().cancel_clinic(cast.clinic_code, cast.clinic_day, reason).await?;
+        self.hospital()
+            .cancel_clinic(cast.clinic_code, cast.clinic_day, reason)
+            .await?;
         tokio::time::sleep(BEFORE_PATIENTS).await;
-        for persona in cast.personas.iter().filter(|persona| persona.part == Part::PlayedPatient) {
-            let browser = Browser::sign_in(self.client.clone(), self.world.port(), persona.key).await?;
-            browser.open_appointments().await.with_context(|| persona.key)?;
+        for persona in cast
+            .personas
+            .iter()
+            .filter(|persona| persona.part == Part::PlayedPatient)
+        {
+            let browser =
+                Browser::sign_in(self.client.clone(), self.world.port(), persona.key).await?;
+            browser
+                .open_appointments()
+                .await
+                .with_context(|| persona.key)?;
             tokio::time::sleep(BETWEEN_PATIENTS).await;
         }
         Ok(())
@@ -165,7 +189,8 @@ impl Play {
     /// The first letter is acknowledged; the second is on its way when the server dies, and is sent again.
     async fn kill(&self) -> anyhow::Result<()> {
         self.publish("margaret", "second").await?;
-        let (published, killed) = futures_util::future::join(self.publish("gwyn", "second"), self.kill_soon()).await;
+        let (published, killed) =
+            futures_util::future::join(self.publish("gwyn", "second"), self.kill_soon()).await;
         killed?;
         published
     }
@@ -178,7 +203,11 @@ impl Play {
 
     async fn publish(&self, key: &str, which: &str) -> anyhow::Result<()> {
         let cast = self.cast();
-        let persona = cast.personas.iter().find(|persona| persona.key == key).context("nobody of that name")?;
+        let persona = cast
+            .personas
+            .iter()
+            .find(|persona| persona.key == key)
+            .context("nobody of that name")?;
         let letter = super::letters::compose(&self.fonts, persona, which, self.clock.now())?;
         self.hospital().publish(&letter).await
     }
@@ -189,6 +218,9 @@ impl Play {
     }
 
     fn cast(&self) -> Cast {
-        self.cast.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.cast
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

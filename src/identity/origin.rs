@@ -6,7 +6,7 @@ use std::fmt;
 /// The list of origins from which a browser may change something or open a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origins {
-    public: String,
+    ours: Vec<String>,
     /// In demonstrations every person has a host of their own below `localhost`.
     demo_port: Option<u16>,
 }
@@ -56,19 +56,26 @@ impl Origins {
     /// # Errors
     /// [`BadPublicUrl`] unless it is `http(s)://host[:port]` with at most a closing slash.
     pub fn of(public_url: &str) -> Result<Self, BadPublicUrl> {
+        let none = Self {
+            ours: Vec::new(),
+            demo_port: None,
+        };
+        none.and(public_url)
+    }
+
+    /// One more.
+    ///
+    /// # Errors
+    /// As [`Origins::of`].
+    pub fn and(mut self, public_url: &str) -> Result<Self, BadPublicUrl> {
         let origin = public_url.trim_end_matches('/').to_ascii_lowercase();
         let host = origin
             .strip_prefix("https://")
             .or_else(|| origin.strip_prefix("http://"))
             .ok_or(BadPublicUrl)?;
         let plain = !host.is_empty() && !host.contains(['/', '@', '?', '#', ' ', '\\']);
-        let public = without_default_port(&origin);
-        plain
-            .then_some(Self {
-                public,
-                demo_port: None,
-            })
-            .ok_or(BadPublicUrl)
+        self.ours.push(without_default_port(&origin));
+        plain.then_some(self).ok_or(BadPublicUrl)
     }
 
     /// Also `http://localhost:PORT` and `http://NAME.localhost:PORT`, for a demonstration on this machine only.
@@ -96,7 +103,8 @@ impl Origins {
             return Err(ForeignOrigin::Null);
         }
         let origin = std::str::from_utf8(origin).map_err(|_| ForeignOrigin::Other)?;
-        let ours = origin == self.public || self.demo_port.is_some_and(|p| is_demo(origin, p));
+        let ours = self.ours.iter().any(|one| one == origin)
+            || self.demo_port.is_some_and(|p| is_demo(origin, p));
         ours.then_some(()).ok_or(ForeignOrigin::Other)
     }
 }
@@ -110,7 +118,7 @@ fn without_default_port(origin: &str) -> String {
     short.unwrap_or(origin).to_owned()
 }
 
-/// `http://localhost:PORT`, or one label of lower-case letters before it.
+/// `http://localhost:PORT`, or one label of lower-case letters and digits before it.
 fn is_demo(origin: &str, port: u16) -> bool {
     let Some(rest) = origin.strip_prefix("http://") else {
         return false;
@@ -123,7 +131,10 @@ fn is_demo(origin: &str, port: u16) -> bool {
         Some(label) => label.strip_suffix('.').unwrap_or(""),
         None => return false,
     };
-    !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase())
+    !label.is_empty()
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -11,4 +11,5 @@ mod verdict;
 
 pub use child::run as run_child;
 pub use pool::{InspectError, Inspector, Limits};
+pub use scan::page_count;
 pub use verdict::{Inspected, Refusal};

@@ -30,6 +30,13 @@ pub(super) fn scan(file: &[u8], most_pages: u32) -> Result<Inspected, Refusal> {
     }
 }
 
+/// Pages of a file that we made ourselves; nothing that came from outside is read here.
+#[must_use]
+pub fn page_count(own_file: &[u8]) -> Option<i32> {
+    let pdf = Pdf::new(own_file.to_vec()).ok()?;
+    i32::try_from(pdf.pages().len()).ok()
+}
+
 fn contains(hay: &[u8], needle: &[u8]) -> bool {
     hay.windows(needle.len()).any(|window| window == needle)
 }

@@ -1,0 +1,66 @@
+//! How soon a letter is seen: request to frame (measured by the load tester, outside) and COMMIT to socket (measured
+//! by the server), with every patient's socket open. A bare tokio-tungstenite echo server stands beside it.
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use crate::Arguments;
+use crate::server::Ground;
+
+pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Value> {
+    let ground = Ground::prepare(arguments, arguments.patients).await?;
+    let server = ground.serve().await?;
+    let json_file = ground.sessions.with_file_name("report.json");
+    let seconds = (arguments.seconds * 3.0).to_string();
+    let arguments_ = [
+        "--rate",
+        "1000",
+        "--duration",
+        &seconds,
+        "--connect-rate",
+        "800",
+        "--bar-p99-ms",
+        "1000",
+        "--json",
+    ];
+    let mut command = ground.loadtest(&server, &arguments_)?;
+    let ended = tokio::process::Command::from({
+        command.arg(&json_file).stdout(std::process::Stdio::null());
+        command
+    })
+    .status()
+    .await?;
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json_file)?)?;
+    ensure!(ended.code() != Some(2), "the load test could not be run");
+    let commit_to_socket = quantiles(
+        &server.figures().await?,
+        "letterbox_push_commit_to_socket_seconds",
+    );
+    Ok(json!({
+        "sockets": report["sockets"]["connected"], "letters_per_second": report["letters"]["per_second"],
+        "ledger": report["ledger"],
+        "request_to_frame_ms": report["milliseconds"]["sent_to_frame"],
+        "due_to_frame_ms": report["milliseconds"]["due_to_frame"],
+        "commit_to_socket_ms": commit_to_socket,
+        "goal": { "commit_to_socket_p50_ms": 3.0, "commit_to_socket_p99_ms": 15.0 },
+        "load_test_passed": report["passed"], "load_test_faults": report["faults"],
+    }))
+}
+
+/// The quantile lines of a summary, in milliseconds.
+fn quantiles(figures: &str, name: &str) -> Value {
+    let mut found = json!({});
+    for line in figures.lines().filter(|line| line.starts_with(name)) {
+        let Some((head, value)) = line.rsplit_once(' ') else {
+            continue;
+        };
+        let quantile = head
+            .split("quantile=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        if let (Some(quantile), Ok(seconds)) = (quantile, value.parse::<f64>()) {
+            found[format!("q{quantile}")] = json!((seconds * 1_000_000.0).round() / 1_000.0);
+        }
+    }
+    found
+}
