@@ -8,7 +8,7 @@ const BYTES: usize = 32;
 /// Characters on the wire.
 const LENGTH: usize = 43;
 
-/// What is stored: the SHA-256 of the secret's bytes.
+/// What is stored: the SHA-256 of the secret's text, as the browser sends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TicketHash(pub [u8; 32]);
 
@@ -19,7 +19,7 @@ impl TicketHash {
         let mut bytes = [0; BYTES];
         let whole =
             secret.len() == LENGTH && URL_SAFE_NO_PAD.decode_slice(secret, &mut bytes) == Ok(BYTES);
-        whole.then(|| Self(Sha256::digest(bytes).into()))
+        whole.then(|| Self(Sha256::digest(secret).into()))
     }
 }
 
@@ -45,7 +45,7 @@ impl Ticket {
     /// What is stored.
     #[must_use]
     pub fn hash(&self) -> TicketHash {
-        TicketHash(Sha256::digest(self.0).into())
+        TicketHash(Sha256::digest(self.reveal()).into())
     }
 
     /// What the browser gets.
