@@ -27,7 +27,6 @@ pub(crate) use heads::Heads;
 use poison::Poison;
 
 use crate::{
-    clock::Clock,
     measures,
     messages::{Attach, AttachError, Attached, Deliver, Refresh, Request, Seat},
     patient::{PatientActor, Surroundings},
@@ -46,7 +45,6 @@ pub(crate) struct Directory {
     shards: Box<[Mutex<HashMap<PatientId, Entry>>]>,
     threads: Vec<ArbiterHandle>,
     around: Arc<Surroundings>,
-    clock: Arc<dyn Clock>,
     poison: Poison,
     count: AtomicUsize,
     closed: AtomicBool,
@@ -58,18 +56,13 @@ struct Entry {
 }
 
 impl Directory {
-    pub(crate) fn new(
-        threads: Vec<ArbiterHandle>,
-        around: Arc<Surroundings>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(threads: Vec<ArbiterHandle>, around: Arc<Surroundings>) -> Self {
         let settings = &around.settings;
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             poison: Poison::new(settings.poison_panics, settings.poison_window),
             threads,
             around,
-            clock,
             count: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
         }
@@ -117,14 +110,18 @@ impl Directory {
     }
 
     /// Passes events to the actors in memory, in `seq` order per patient. Nobody there: nothing to do.
+    ///
+    /// What a full mailbox refuses is noted on the shelf and read from the store as soon as the actor has room.
     pub(crate) fn deliver(&self, events: Vec<Event>) {
         for (patient, events) in by_patient(events) {
-            let head = events.last().map(|event| event.seq);
-            self.tell(patient, Deliver(events), |shelf| {
-                if let Some(head) = head {
-                    shelf.want_head(head);
-                }
-            });
+            let shard = self.shard(patient);
+            let Some(entry) = shard.get(&patient) else {
+                continue;
+            };
+            if let Err(SendError::Full(Deliver(refused))) = self.tell(entry, Deliver(events)) {
+                let last = refused.last().map_or(Seq::START, |event| event.seq);
+                entry.shelf.want_head(last);
+            }
         }
     }
 
@@ -137,50 +134,67 @@ impl Directory {
         grant: GrantId,
         version: GrantsVersion,
     ) -> usize {
-        let mut ended = 0;
-        self.tell(patient, Refresh, |shelf| {
-            shelf.want_grants(version);
-            ended = shelf.withdraw(grant);
-        });
+        let Some(shelf) = self.mark_grants(patient, version) else {
+            return 0;
+        };
+        // Not under the lock of the map: sessions are told in passing.
+        let ended = shelf.withdraw(grant);
+        self.refresh_now(patient);
         metrics::counter!(measures::REVOCATIONS, "why" => "revoked").increment(ended as u64);
         ended
     }
 
-    /// The circle has changed otherwise: carers hear nothing until it has been read again.
+    /// The circle has changed: carers hear nothing until it has been read again.
     pub(crate) fn grants_changed(&self, patient: PatientId, version: GrantsVersion) {
-        self.tell(patient, Refresh, |shelf| shelf.want_grants(version));
+        if self.mark_grants(patient, version).is_some() {
+            self.refresh_now(patient);
+        }
     }
 
-    /// Sends to the actor in memory, if any, after `mark` has been made on its shelf.
-    ///
-    /// A full mailbox is no loss: the mark stands on the shelf, and the next comparison acts on it.
-    fn tell<M>(&self, patient: PatientId, message: M, mark: impl FnOnce(&Shelf))
+    fn mark_grants(&self, patient: PatientId, version: GrantsVersion) -> Option<Arc<Shelf>> {
+        let shard = self.shard(patient);
+        let shelf = Arc::clone(&shard.get(&patient)?.shelf);
+        shelf.want_grants(version);
+        Some(shelf)
+    }
+
+    fn refresh_now(&self, patient: PatientId) {
+        if let Some(entry) = self.shard(patient).get(&patient) {
+            self.refresh(entry);
+        }
+    }
+
+    /// Has the actor look at its shelf. One that is too busy to be told will see the mark there anyway.
+    fn refresh(&self, entry: &Entry) {
+        drop(self.tell(entry, Refresh));
+    }
+
+    /// Sends without waiting. A dead actor's sessions are seen to at once.
+    fn tell<M>(&self, entry: &Entry, message: M) -> Result<(), SendError<M>>
     where
         M: actix::Message<Result = ()> + Send + 'static,
         PatientActor: Handler<M>,
         <PatientActor as Actor>::Context: ToEnvelope<PatientActor, M>,
     {
-        let shard = self.shard(patient);
-        let Some(entry) = shard.get(&patient) else {
-            return;
-        };
-        mark(&entry.shelf);
         let sent = entry.addr.try_send(message);
-        drop(shard);
-        match sent {
+        match &sent {
             Ok(()) => {}
             Err(SendError::Full(_)) => {
                 metrics::counter!(measures::REFUSED, "actor" => "patient").increment(1)
             }
             Err(SendError::Closed(_)) => self.around.crashed.notify_one(),
         }
+        sent
     }
 
     fn ask(&self, patient: PatientId, request: Request) -> Result<Asked, AttachError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(AttachError::Draining);
         }
-        if self.poison.is_set_aside(patient, self.clock.uptime()) {
+        if self
+            .poison
+            .is_set_aside(patient, self.around.clock.uptime())
+        {
             return Err(AttachError::SetAside);
         }
         let mut shard = self.shard(patient);
@@ -258,7 +272,7 @@ impl Directory {
 
     fn mourn(&self, shelf: &Shelf) {
         let patient = shelf.patient;
-        let set_aside = self.poison.panicked(patient, self.clock.uptime());
+        let set_aside = self.poison.panicked(patient, self.around.clock.uptime());
         metrics::counter!(measures::PANICS, "actor" => "patient").increment(1);
         tracing::error!(%patient, set_aside, "patient.panicked");
         shelf.reset_all(ResetReason::Restarted);
@@ -269,12 +283,16 @@ impl Directory {
         for patient in self.ids_where(|entry| !entry.addr.connected()) {
             self.bury(patient);
         }
-        metrics::gauge!(measures::QUARANTINED).set(self.poison.count(self.clock.uptime()) as f64);
+        metrics::gauge!(measures::QUARANTINED)
+            .set(self.poison.count(self.around.clock.uptime()) as f64);
     }
 
     /// Lets go of actors without sessions; the last address dropped ends the actor.
     pub(crate) fn retire_the_idle(&self) {
-        let (now, bound) = (self.clock.uptime(), self.around.settings.patient_idle);
+        let (now, bound) = (
+            self.around.clock.uptime(),
+            self.around.settings.patient_idle,
+        );
         for patient in self.ids_where(|entry| entry.shelf.is_idle(now, bound)) {
             let mut shard = self.shard(patient);
             // Looked at again under the lock under which attachments are announced.

@@ -134,6 +134,17 @@ impl Pulse {
     }
 }
 
+/// Lets one in a second through: what fails for everybody at once is worth one line, not ten thousand.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom(AtomicU64);
+
+impl Seldom {
+    pub(crate) fn now(&self, uptime: Duration) -> bool {
+        let second = uptime.as_secs();
+        self.0.swap(second, Ordering::Relaxed) != second
+    }
+}
+
 /// An error with its sources, as one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -12,6 +12,8 @@ pub const PUSHES: &str = "letterbox_pushes_total";
 pub const REFUSED: &str = "letterbox_mailbox_refusals_total";
 /// Counter: events found missing and reloaded through the port.
 pub const GAPS: &str = "letterbox_event_gaps_total";
+/// Counter: mailbox reads that failed; logged at most once a second.
+pub const READ_FAILURES: &str = "letterbox_mailbox_read_failures_total";
 /// Counter: attachments, by `from` (live, catch_up, reset) or by `refused` reason.
 pub const ATTACHES: &str = "letterbox_attachments_total";
 /// Counter: views taken away, by `why`.

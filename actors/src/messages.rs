@@ -25,6 +25,9 @@ pub struct Attach {
 }
 
 /// The reply to [`Attach`]: from which event the pushes continue.
+///
+/// Pushes may arrive before the reply does: they come after what it says, so hold them back until it is there. If the attachment is already over by then (a grant withdrawn in
+/// between, say), the reply is void: what was pushed last stands.
 #[derive(Debug)]
 pub struct Attached {
     /// Where the mailbox stands; live events follow from `head + 1`.

@@ -18,6 +18,8 @@ use letterbox_domain::{
 use desk::{Desk, Fetched};
 
 use crate::{
+    clock::Clock,
+    health::{Seldom, chain},
     lease::Lease,
     measures,
     messages::{AttachError, Deliver, Refresh, Seat},
@@ -33,9 +35,10 @@ pub(crate) struct Surroundings {
     pub(crate) lease: Lease,
     /// Bounds the node's mailbox reads; a storm of reconnects queues here, not in the pool.
     pub(crate) reads: tokio::sync::Semaphore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) read_failures: Seldom,
     /// Rung when an actor dies by a panic, so that its sessions hear of it at once.
     pub(crate) crashed: Arc<tokio::sync::Notify>,
-    pub(crate) keys: std::sync::atomic::AtomicU64,
 }
 
 /// The actor. About 1 KB with its context, plus 48 bytes an item.
@@ -99,7 +102,7 @@ impl PatientActor {
             let push = Arc::new(Push::Event(EventPush::new(event)));
             let doubt = self.doubt(loaded);
             let before = seats.len();
-            seats.retain_mut(|seat| offer(seat, loaded, &push, doubt));
+            seats.retain(|seat| offer(seat, loaded, &push, doubt));
             if seats.len() < before {
                 seats.shrink_to_fit();
             }
@@ -201,7 +204,10 @@ impl PatientActor {
     }
 
     fn read_failed(&mut self, error: &PortError) {
-        tracing::warn!(patient = %self.shelf.patient, error = %crate::health::chain(error), "mailbox.read_failed");
+        metrics::counter!(measures::READ_FAILURES).increment(1);
+        if self.around.read_failures.now(self.around.clock.uptime()) {
+            tracing::warn!(patient = %self.shelf.patient, error = %chain(error), "mailbox.read_failed");
+        }
         if let Some(desk) = &mut self.desk {
             desk.refuse_read(AttachError::Unavailable);
         }
@@ -269,11 +275,11 @@ enum Doubt {
 }
 
 /// Offers an event to one seat; `false` = the seat is given up.
-fn offer(seat: &mut Seated, loaded: &Loaded, push: &Arc<Push>, doubt: Doubt) -> bool {
+fn offer(seat: &Seated, loaded: &Loaded, push: &Arc<Push>, doubt: Doubt) -> bool {
     let Push::Event(body) = &**push else {
         return true;
     };
-    if seat.mood != Mood::Live {
+    if seat.mood() != Mood::Live {
         return true;
     }
     if !loaded.mailbox.tells(&body.event, &seat.viewer) {
@@ -284,7 +290,7 @@ fn offer(seat: &mut Seated, loaded: &Loaded, push: &Arc<Push>, doubt: Doubt) -> 
         Doubt::None => {}
         _ if seat.viewer.is_patient() => {}
         Doubt::GrantsOutdated => {
-            seat.mood = Mood::Withheld;
+            seat.set_mood(Mood::Withheld);
             metrics::counter!(measures::PUSHES, "result" => "withheld").increment(1);
             return true;
         }
@@ -302,11 +308,11 @@ fn offer(seat: &mut Seated, loaded: &Loaded, push: &Arc<Push>, doubt: Doubt) -> 
     push_to(seat, push)
 }
 
-fn push_to(seat: &mut Seated, push: &Arc<Push>) -> bool {
+fn push_to(seat: &Seated, push: &Arc<Push>) -> bool {
     let (result, stays) = match seat.session.try_push(push) {
         Pushed::Taken => ("taken", true),
         Pushed::Full => {
-            seat.mood = Mood::Dirty;
+            seat.set_mood(Mood::Dirty);
             ("full", true)
         }
         Pushed::Gone => ("gone", false),
@@ -338,7 +344,7 @@ fn renew(seat: &Seated, grants: &[Grant]) -> Renewed {
         .find(|grant| grant.id == held.id && grant.carer == held.carer)
     {
         None => Renewed::Out,
-        Some(grant) if grant == held && seat.mood != Mood::Withheld => Renewed::Stays,
+        Some(grant) if grant == held && seat.mood() != Mood::Withheld => Renewed::Stays,
         Some(_) => Renewed::Changed,
     }
 }
@@ -360,9 +366,11 @@ impl Handler<Deliver> for PatientActor {
     fn handle(&mut self, Deliver(events): Deliver, ctx: &mut Context<Self>) {
         for event in events {
             if self.take(event) == Taken::Gap {
-                self.read(ctx);
-                return;
+                break;
             }
+        }
+        if self.is_behind() {
+            self.read(ctx);
         }
     }
 }

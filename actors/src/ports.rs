@@ -375,7 +375,8 @@ pub trait Doorbell: Send + Sync + 'static {
 /// A session's end of an attachment, given by whoever frames the sockets.
 ///
 /// Implementations must be quick and must not panic: they are called on a patient's thread, under the lock
-/// of the mailbox's seats. So they neither own nor drop an `Attachment`: its owner is the session's own task.
+/// of the mailbox's seats. So they neither own nor drop an `Attachment` (its owner is the session's own task),
+/// and no lock that `try_push` takes may be held while an attachment is dropped.
 pub trait SessionHandle: Send + Sync + 'static {
     /// Offers a push; never blocks, never waits.
     ///

@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -41,22 +41,54 @@ pub(crate) struct Shelf {
     seats: Mutex<Vec<Seated>>,
 }
 
-/// One attached session.
+/// One attached session. Once dropped, its attachment is over.
 pub(crate) struct Seated {
-    pub(crate) key: u64,
     pub(crate) viewer: Viewer,
     pub(crate) session: Arc<dyn SessionHandle>,
-    pub(crate) mood: Mood,
+    mark: Arc<Mark>,
 }
+
+/// How a session follows the events. Shared with its attachment, which reads it without any lock.
+#[derive(Debug)]
+struct Mark(AtomicU8);
 
 /// Whether a session follows the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Mood {
     Live,
     /// Its queue was full: it hears no events until it resumes.
     Dirty,
     /// An event was kept from it while its grant was in doubt.
     Withheld,
+    Over,
+}
+
+impl Seated {
+    pub(crate) fn mood(&self) -> Mood {
+        self.mark.mood()
+    }
+
+    pub(crate) fn set_mood(&self, mood: Mood) {
+        self.mark.0.store(mood as u8, Ordering::Release);
+    }
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        self.set_mood(Mood::Over);
+    }
+}
+
+impl Mark {
+    fn mood(&self) -> Mood {
+        match self.0.load(Ordering::Acquire) {
+            0 => Mood::Live,
+            1 => Mood::Dirty,
+            2 => Mood::Withheld,
+            _ => Mood::Over,
+        }
+    }
 }
 
 impl Shelf {
@@ -119,24 +151,50 @@ impl Shelf {
     }
 
     /// Seats a session; room for exactly one more, because most patients have one tab.
+    ///
+    /// `None` for a carer when the circle has changed since `judged_by`. Looked at under the lock under which
+    /// [`Shelf::withdraw`] takes views away, so that nobody slips in between.
     pub(crate) fn sit(
         self: &Arc<Self>,
-        key: u64,
         viewer: Viewer,
         session: Arc<dyn SessionHandle>,
-    ) -> Attachment {
+        judged_by: GrantsVersion,
+    ) -> Option<Attachment> {
         let mut seats = self.seats();
+        if !viewer.is_patient() && self.wanted_grants() > judged_by {
+            return None;
+        }
+        let mark = Arc::new(Mark(AtomicU8::new(Mood::Live as u8)));
         seats.reserve_exact(1);
         seats.push(Seated {
-            key,
             viewer,
             session,
-            mood: Mood::Live,
+            mark: Arc::clone(&mark),
         });
-        Attachment {
+        Some(Attachment {
             shelf: Arc::clone(self),
-            key,
+            mark,
+            version: version_of(&viewer),
+        })
+    }
+
+    /// Makes a dirty seat live again; `None` where it is over, its rights are in doubt, or it never was dirty (then
+    /// pushes and replay would overlap).
+    pub(crate) fn resume(
+        &self,
+        attachment: &Attachment,
+        judged_by: GrantsVersion,
+    ) -> Option<Viewer> {
+        let seats = self.seats();
+        let seat = seats
+            .iter()
+            .find(|seat| Arc::ptr_eq(&seat.mark, &attachment.mark))?;
+        let doubtful = !seat.viewer.is_patient() && self.wanted_grants() > judged_by;
+        if doubtful || seat.mood() != Mood::Dirty {
+            return None;
         }
+        seat.set_mood(Mood::Live);
+        Some(seat.viewer)
     }
 
     /// Ends every attachment: nobody's view may be taken for live any more.
@@ -203,9 +261,9 @@ impl Shelf {
         gone.len()
     }
 
-    fn leave(&self, key: u64) {
+    fn leave(&self, mark: &Arc<Mark>) {
         let mut seats = self.seats();
-        if let Some(index) = seats.iter().position(|seat| seat.key == key) {
+        if let Some(index) = seats.iter().position(|seat| Arc::ptr_eq(&seat.mark, mark)) {
             let left = seats.swap_remove(index);
             seats.shrink_to_fit();
             drop(seats);
@@ -249,7 +307,8 @@ impl Drop for Expected {
 /// A seat at a mailbox. Dropping it detaches; nothing else has to be done, on any path.
 pub struct Attachment {
     pub(crate) shelf: Arc<Shelf>,
-    pub(crate) key: u64,
+    mark: Arc<Mark>,
+    version: GrantsVersion,
 }
 
 impl Attachment {
@@ -262,20 +321,18 @@ impl Attachment {
     /// How far this view has come: every event up to it that the viewer may see has been pushed.
     ///
     /// `None` while it is dirty or over. Read it *before* looking whether your own queue is empty, and use it
-    /// only if it is: then everything up to it has been written.
+    /// only if it is: then everything up to it has been written. Takes no lock.
     #[must_use]
     pub fn position(&self) -> Option<(Seq, GrantsVersion)> {
-        let seats = self.shelf.seats();
-        let seat = seats
-            .iter()
-            .find(|seat| seat.key == self.key && seat.mood == Mood::Live)?;
-        Some((self.shelf.head()?, version_of(&seat.viewer)))
+        // The head is stored after the pushes and after the marks of those who could not take them.
+        let head = self.shelf.head()?;
+        (self.mark.mood() == Mood::Live).then_some((head, self.version))
     }
 
-    /// Whether pushes may still come.
+    /// Whether nothing more will be pushed: attach again, unless the last push was [`Push::Gone`].
     #[must_use]
     pub fn is_over(&self) -> bool {
-        !self.shelf.seats().iter().any(|seat| seat.key == self.key)
+        self.mark.mood() == Mood::Over
     }
 }
 
@@ -283,14 +340,13 @@ impl fmt::Debug for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attachment")
             .field("patient", &self.shelf.patient)
-            .field("key", &self.key)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        self.shelf.leave(self.key);
+        self.shelf.leave(&self.mark);
     }
 }
 

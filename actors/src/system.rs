@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     directory::{Directory, Heads},
     dispatcher::Dispatcher,
-    health::Health,
+    health::{Health, Seldom},
     lease::Lease,
     messages::{Attach, AttachError, Attached},
     patient::Surroundings,
@@ -108,11 +108,7 @@ impl System {
         let caretaker = Arc::new(Caretaker::new(ports.chores, Arc::clone(&wires))?);
         let around = Arc::new(surroundings(&settings, &clock, ports.mailboxes));
         let patients = threads[1..].iter().map(Arbiter::handle).collect();
-        let directory = Arc::new(Directory::new(
-            patients,
-            Arc::clone(&around),
-            Arc::clone(&clock),
-        ));
+        let directory = Arc::new(Directory::new(patients, Arc::clone(&around)));
         let boards = Arc::new(Boards::new(ports.boards, Arc::clone(&wires)));
         let tools = Tools {
             thread: threads[0].handle(),
@@ -288,16 +284,10 @@ impl System {
             .boards
             .announce(&Arc::new(Push::Drain { after: within }));
         let deadline = tokio::time::Instant::now() + within;
-        let mut unfinished = Vec::new();
         let supervisors = self.0.trusts.job().posts();
-        for post in supervisors.iter().chain(self.0.posts.iter().rev()) {
-            if tokio::time::timeout_at(deadline, post.finish())
-                .await
-                .is_err()
-            {
-                unfinished.push(post.name().to_owned());
-            }
-        }
+        let (pages, work) = self.0.posts.split_at(PAGE_POSTS);
+        let mut unfinished = finish(supervisors.iter().chain(work.iter().rev()), deadline).await;
+        unfinished.extend(finish(pages.iter().rev(), deadline).await);
         self.0.directory.clear();
         self.stop_threads().await;
         DrainReport { unfinished }
@@ -322,6 +312,30 @@ impl System {
     }
 }
 
+/// Asks all at once, so that one that hangs does not eat the others' time; answers who had not finished.
+async fn finish(
+    posts: impl Iterator<Item = &Arc<dyn AnyPost>>,
+    deadline: tokio::time::Instant,
+) -> Vec<String> {
+    let asked: Vec<_> = posts
+        .map(|post| (post.name().to_owned(), post.finish()))
+        .collect();
+    let finished = asked.into_iter().map(|(name, finish)| async move {
+        tokio::time::timeout_at(deadline, finish)
+            .await
+            .err()
+            .map(|_elapsed| name)
+    });
+    futures_util::future::join_all(finished)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The first posts, board and directory, serve open pages: they go last.
+const PAGE_POSTS: usize = 2;
+
 /// How long a thread may take to end.
 const JOIN: Duration = Duration::from_secs(2);
 
@@ -343,8 +357,9 @@ fn surroundings(
         lease: Lease::new(Arc::clone(clock), settings.grant_lease),
         reads: tokio::sync::Semaphore::new(settings.reads_max.max(1)),
         settings: settings.clone(),
+        clock: Arc::clone(clock),
+        read_failures: Seldom::default(),
         crashed: Arc::default(),
-        keys: std::sync::atomic::AtomicU64::new(1),
     }
 }
 

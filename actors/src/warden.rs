@@ -18,12 +18,16 @@ use crate::{
 /// Bounds how long a death goes unseen if its notice was lost, and how far past a lease a carer's view may stand.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// Every so many looks the patients' actors are looked at one by one, though nobody is known to have died.
+const FULL_LOOK: u32 = 4;
+
 struct Warden {
     posts: Vec<Arc<dyn AnyPost>>,
     trusts: Arc<Post<Trusts>>,
     directory: Arc<Directory>,
     around: Arc<Surroundings>,
     carers_silenced: bool,
+    looks: u32,
 }
 
 /// Runs until the system stops.
@@ -41,12 +45,15 @@ pub(crate) fn start(
         directory,
         around,
         carers_silenced: false,
+        looks: 0,
     };
     let crashed = Arc::clone(&tools.crashed);
     tools.thread.spawn(async move {
         while !wires.is_stopping() {
-            drop(tokio::time::timeout(LOOK_EVERY, crashed.notified()).await);
-            let look = AssertUnwindSafe(async { warden.look() }).catch_unwind();
+            let somebody_died = tokio::time::timeout(LOOK_EVERY, crashed.notified())
+                .await
+                .is_ok();
+            let look = AssertUnwindSafe(async { warden.look(somebody_died) }).catch_unwind();
             if look.await.is_err() {
                 tracing::error!("warden.panicked");
             }
@@ -55,8 +62,11 @@ pub(crate) fn start(
 }
 
 impl Warden {
-    fn look(&mut self) {
-        self.directory.bury_the_dead();
+    fn look(&mut self, somebody_died: bool) {
+        self.looks = self.looks.wrapping_add(1);
+        if somebody_died || self.looks.is_multiple_of(FULL_LOOK) {
+            self.directory.bury_the_dead();
+        }
         for post in self.posts.iter().chain(&self.trusts.job().posts()) {
             post.replace_if_dead();
         }

@@ -6,7 +6,6 @@ use letterbox_domain::id::{PatientId, Seq};
 
 use super::Directory;
 use crate::{
-    messages::Refresh,
     ports::{Head, PortResult},
     rounds::{Job, Rest, patiently},
 };
@@ -25,10 +24,10 @@ impl Job for Heads {
     }
 
     async fn pass(self: Arc<Self>) -> PortResult<Rest> {
-        let started = self.directory.clock.uptime();
+        let started = self.directory.around.clock.uptime();
         self.compare_all(started).await?;
         self.directory.retire_the_idle();
-        let took = self.directory.clock.uptime().saturating_sub(started);
+        let took = self.directory.around.clock.uptime().saturating_sub(started);
         metrics::histogram!(crate::measures::HEADS_SECONDS).record(took.as_secs_f64());
         Ok(Rest(
             self.directory
@@ -91,12 +90,10 @@ impl Directory {
         let Some(entry) = shard.get(&head.patient) else {
             return;
         };
-        let shelf = Arc::clone(&entry.shelf);
-        drop(shard);
-        shelf.want_head(head.seq);
-        shelf.want_grants(head.grants_version);
-        if shelf.is_behind() {
-            self.tell(head.patient, Refresh, |_| {});
+        entry.shelf.want_head(head.seq);
+        entry.shelf.want_grants(head.grants_version);
+        if entry.shelf.is_behind() {
+            self.refresh(entry);
         }
     }
 }

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use super::{Loaded, Surroundings};
 use crate::{
     measures,
-    messages::{AttachError, Attached, Continuity, Request, Seat},
+    messages::{Attach, AttachError, Attached, Continuity, Request, Seat},
     ports::{MailboxSnapshot, PortError, ResetReason},
-    shelf::{Attachment, Mood, Shelf, version_of},
+    shelf::{Attachment, Shelf, version_of},
 };
 
 /// Events that pass by during one read, kept to close the gap behind it. More than this: those tabs read their page anew.
@@ -229,17 +229,16 @@ fn seat_one(seat: Seat, shelf: &Arc<Shelf>, around: &Surroundings, loaded: &Load
         return;
     }
     let answer = match request {
-        Request::New(new) => admit(&new.viewer, around, loaded).map(|viewer| {
+        Request::New(new) => admit(&new, shelf, around, loaded).map(|(attachment, viewer)| {
             let from = position(new.since, &viewer, around, loaded, log);
-            let key = around
-                .keys
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            (shelf.sit(key, viewer, new.session), viewer, from)
-        }),
-        Request::Resume { attachment, since } => resume(&attachment).map(|viewer| {
-            let from = position(Some(since), &viewer, around, loaded, log);
             (attachment, viewer, from)
         }),
+        Request::Resume { attachment, since } => {
+            resume(&attachment, around, loaded).map(|viewer| {
+                let from = position(Some(since), &viewer, around, loaded, log);
+                (attachment, viewer, from)
+            })
+        }
     };
     let answer =
         answer.map(|(attachment, viewer, from)| attached(attachment, viewer, from, loaded));
@@ -249,34 +248,45 @@ fn seat_one(seat: Seat, shelf: &Arc<Shelf>, around: &Surroundings, loaded: &Load
     drop(reply.send(answer));
 }
 
-/// The viewer with today's rights, if they have any.
-fn admit(viewer: &Viewer, around: &Surroundings, loaded: &Loaded) -> Result<Viewer, AttachError> {
-    let Viewer::Carer(shown) = viewer else {
-        return Ok(*viewer);
+/// A seat with today's rights, if there are any.
+fn admit(
+    new: &Attach,
+    shelf: &Arc<Shelf>,
+    around: &Surroundings,
+    loaded: &Loaded,
+) -> Result<(Attachment, Viewer), AttachError> {
+    let viewer = match &new.viewer {
+        Viewer::Patient { .. } => new.viewer,
+        Viewer::Carer(_) if !around.lease.holds() => return Err(AttachError::Unavailable),
+        Viewer::Carer(shown) => {
+            let held = loaded
+                .grants
+                .iter()
+                .find(|grant| grant.id == shown.id && grant.carer == shown.carer);
+            held.map(|grant| Viewer::Carer(*grant))
+                .ok_or(AttachError::NotAllowed)?
+        }
     };
-    if !around.lease.holds() {
-        return Err(AttachError::Unavailable);
-    }
-    let held = loaded
-        .grants
-        .iter()
-        .find(|grant| grant.id == shown.id && grant.carer == shown.carer);
-    held.map(|grant| Viewer::Carer(*grant))
-        .ok_or(AttachError::NotAllowed)
+    let seated = shelf.sit(viewer, Arc::clone(&new.session), loaded.grants_version);
+    seated
+        .map(|attachment| (attachment, viewer))
+        .ok_or(AttachError::Unavailable)
 }
 
-/// Makes a dirty seat live again.
-fn resume(attachment: &Attachment) -> Result<Viewer, AttachError> {
-    let mut seats = attachment.shelf.seats();
-    let seat = seats
-        .iter_mut()
-        .find(|seat| seat.key == attachment.key)
+/// A dirty seat made live again.
+fn resume(
+    attachment: &Attachment,
+    around: &Surroundings,
+    loaded: &Loaded,
+) -> Result<Viewer, AttachError> {
+    let viewer = attachment
+        .shelf
+        .resume(attachment, loaded.grants_version)
         .ok_or(AttachError::Unavailable)?;
-    if seat.mood == Mood::Withheld {
+    if !viewer.is_patient() && !around.lease.holds() {
         return Err(AttachError::Unavailable);
     }
-    seat.mood = Mood::Live;
-    Ok(seat.viewer)
+    Ok(viewer)
 }
 
 /// All or nothing: every event after `since`, or a reset.
