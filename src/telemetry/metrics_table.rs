@@ -74,6 +74,11 @@ pub const METRICS: &[Metric] = &[
         "letterbox_inspect_children_lost_total",
         "Inspection processes that missed a bound and were replaced",
     ),
+    // Intake.
+    histogram(
+        "letterbox_intake_batch_letters",
+        "Letters published by one transaction",
+    ),
     // The living system.
     gauge("letterbox_patient_actors", "Patients' mailboxes in memory"),
     gauge(
