@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{self, Api, Receipts};
 use crate::channels::{ChannelError, Channels};
 use crate::config::{Mode, Settings};
+use crate::crash;
 use crate::identity::Identity;
 use crate::identity::origin::{BadPublicUrl, Origins};
 use crate::inspect::{Inspector, Limits as InspectorLimits};
@@ -82,6 +83,7 @@ pub enum NodeError {
 /// # Errors
 /// [`NodeError`] when the node cannot start; nothing has been served then.
 pub async fn serve(settings: Settings) -> Result<(), NodeError> {
+    crash::arm(settings.mode);
     let descriptors = telemetry::raise_descriptor_limit()?;
     let node = Node::build(&settings).await?;
     let listener = listen(&settings)?;

@@ -13,6 +13,7 @@ use letterbox_domain::{id::TrustId, ladder::Decision};
 use super::case_rows::{CaseRow, case_columns, case_joins};
 use super::ladder::{LadderStore, acting, housekeeping};
 use super::{StoreError, Tx};
+use crate::crash;
 
 /// Rows in hand are few (one claim per supervisor), so their leases may be read one by one.
 const NEXT_DUE: &str = "
@@ -44,6 +45,7 @@ const CLAIM: &str = concat!(
 #[async_trait]
 impl CaseStore for LadderStore {
     async fn next_due(&self, trust: TrustId) -> PortResult<Option<TimeDelta>> {
+        crash::point("case.next_due");
         let tx = self.store.begin(&housekeeping()).await?;
         let row = tx.query_one(NEXT_DUE, &[&trust.as_uuid()]).await?;
         tx.commit().await?;
@@ -60,12 +62,16 @@ impl CaseStore for LadderStore {
         limit: u16,
         lease: TimeDelta,
     ) -> PortResult<ClaimedCases> {
-        Ok(self
+        let claimed: ClaimedCases = self
             .store
             .run("cases.claim_overdue", &acting(node), |tx| {
                 self.claim_cases(tx, node, trust, limit, lease)
             })
-            .await?)
+            .await?;
+        if !claimed.cases.is_empty() {
+            crash::point("case.claimed");
+        }
+        Ok(claimed)
     }
 
     async fn commit(

@@ -22,6 +22,7 @@ use super::case_rows::{CaseRow, case_columns, case_joins};
 use super::cases::{from_seconds, seconds};
 use super::ladder::{LadderStore, acting, housekeeping};
 use super::{Principal, StoreError, Tx, history, locks};
+use crate::crash;
 
 /// A message to be queued; its id makes a second one impossible.
 pub(super) struct New {
@@ -143,6 +144,9 @@ impl DispatchStore for LadderStore {
             )
             .await?;
         }
+        if !claimed.is_empty() {
+            crash::point("dispatch.claimed");
+        }
         Ok(claimed)
     }
 
@@ -169,6 +173,7 @@ impl DispatchStore for LadderStore {
     }
 
     async fn record(&self, claimed: &ClaimedDispatch, outcome: Outcome) -> PortResult<bool> {
+        crash::point("dispatch.before_record");
         Ok(self.write_outcome(claimed, &outcome).await?)
     }
 }

@@ -23,6 +23,7 @@ use super::case_rows::CaseRow;
 use super::ladder::{LadderStore, acting, housekeeping};
 use super::print::{batch_entry, due_now};
 use super::{StoreError, Tx, endings, events, history, locks, policies, tasks};
+use crate::crash;
 
 /// Saves work, not lives: a second writer writes the same folder under the same name. Short, so that a batch whose
 /// writer was killed is written again soon.
@@ -134,6 +135,7 @@ impl PrintStore for LadderStore {
     }
 
     async fn acknowledge(&self, acks: Vec<Ack>) -> PortResult<Vec<Event>> {
+        crash::point("print.acked");
         let mut by_batch: BTreeMap<&str, Vec<&Ack>> = BTreeMap::new();
         for ack in &acks {
             by_batch.entry(&ack.batch_name).or_default().push(ack);

@@ -16,6 +16,7 @@ use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
 
 use crate::config::EmailSettings;
+use crate::crash;
 use connections::{Connections, Reached};
 
 use super::ChannelError;
@@ -85,7 +86,10 @@ impl Outlet for Mailer {
             };
         };
         match self.connections.send(&message).await {
-            Ok(reply) => Outcome::Accepted { reference: reply },
+            Ok(reply) => {
+                crash::point("dispatch.accepted");
+                Outcome::Accepted { reference: reply }
+            }
             Err((Reached::Dialogue, error)) => reply::before_the_mail(error.as_ref()),
             Err((Reached::Mail, error)) => reply::after_the_mail(error.as_ref()),
         }

@@ -9,6 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use uuid::Uuid;
 
 use super::{acks, manifest, unavailable};
+use crate::crash;
 
 /// Writes the batch unless it stands there, or was answered, with the same manifest.
 pub(super) fn write(outgoing: &Path, incoming: &Path, batch: &Batch) -> PortResult<()> {
@@ -24,6 +25,7 @@ pub(super) fn write(outgoing: &Path, incoming: &Path, batch: &Batch) -> PortResu
         }
         return Err(conflict(&batch.name));
     }
+    crash::point("print.before_write");
     let part = outgoing.join(format!(".{}.{}.part", batch.name, Uuid::new_v4().simple()));
     let written = fill(&part, batch, &text, &sha256).and_then(|()| put(&part, &place));
     match written {
@@ -66,6 +68,7 @@ fn fill(part: &Path, batch: &Batch, manifest: &str, sha256: &str) -> PortResult<
     fs::create_dir(part).map_err(|error| unavailable(part, error))?;
     for item in &batch.items {
         file(part, &format!("{}.pdf", item.subject), &item.pdf)?;
+        crash::point("print.mid_write");
     }
     file(part, "manifest.jsonl", manifest.as_bytes())?;
     let stated = format!("{sha256}  manifest.jsonl\n");
@@ -88,8 +91,11 @@ fn file(folder: &Path, name: &str, bytes: &[u8]) -> PortResult<()> {
 }
 
 fn put(part: &Path, place: &Path) -> PortResult<()> {
+    crash::point("print.before_rename");
     renameat_with(CWD, part, CWD, place, RenameFlags::NOREPLACE)
-        .map_err(|error| unavailable(place, error.into()))
+        .map_err(|error| unavailable(place, error.into()))?;
+    crash::point("print.after_rename");
+    Ok(())
 }
 
 fn sync(folder: &Path) -> PortResult<()> {

@@ -22,6 +22,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::TextSettings;
+use crate::crash;
 use codes::{Advice, advice};
 use wire::{Message, Page, Refusal};
 
@@ -227,7 +228,12 @@ impl Outlet for Twilio {
             .signed(self.client.post(url))
             .form(&self.form(outgoing));
         match request.send().await {
-            Ok(answer) => self.answered(outgoing, answer).await,
+            Ok(answer) => {
+                if answer.status().is_success() {
+                    crash::point("dispatch.accepted");
+                }
+                self.answered(outgoing, answer).await
+            }
             // Nobody was reached, so nothing was handed over.
             Err(error) if error.is_connect() || error.is_builder() => {
                 tracing::warn!(key = %outgoing.key, "the text provider cannot be reached");
