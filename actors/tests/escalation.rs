@@ -258,14 +258,14 @@ async fn nothing_is_sent_on_a_lease_that_could_end_before_the_call() {
 #[actix::test]
 async fn a_broken_print_house_delays_the_batch_and_loses_nothing() {
     let world = World::at(MORNING).with_policy(always()).start();
-    world
-        .hospital
-        .print_from("2026-03-02T17:30:00Z".parse().expect("an instant"));
     let patient = world.hospital.patient();
     world.publish(patient);
     world.clock.pass(Duration::from_secs(5 * 24 * 3_600));
-    world.settle().await; // queued for tomorrow's cut-off
+    world.settle().await;
     world.press.set_broken(true);
+    world
+        .hospital
+        .print_from("2026-03-07T17:30:00Z".parse().expect("an instant"));
     world.clock.pass(Duration::from_secs(24 * 3_600));
     eventually("the failure shows", || {
         world
@@ -273,7 +273,7 @@ async fn a_broken_print_house_delays_the_batch_and_loses_nothing() {
             .health()
             .loops()
             .iter()
-            .any(|each| each.name == "press" && each.error.is_some())
+            .any(|each| each.name == "press" && each.failed_ago.is_some())
     })
     .await;
     assert!(world.press.folders().is_empty());
@@ -329,5 +329,23 @@ async fn a_trust_taken_on_later_gets_a_supervisor() {
         world.email.count() == 1
     })
     .await;
+    world.end().await;
+}
+
+#[actix::test]
+async fn a_case_on_which_deciding_panics_holds_up_nobody_and_keeps_its_lease() {
+    let world = World::at(MORNING).with_policy(always()).start();
+    let bad = world
+        .hospital
+        .publish(world.trust, world.hospital.patient());
+    world.hospital.poison(bad.case);
+    for _ in 0..10 {
+        let patient = world.hospital.patient();
+        world.hospital.publish(world.trust, patient);
+    }
+    world.clock.pass(Duration::from_secs(25 * 3_600));
+    world.system.poke_cases(world.trust);
+    eventually("the others are told", || world.email.count() == 10).await;
+    assert_eq!(world.hospital.end_of(bad.case), None);
     world.end().await;
 }

@@ -98,7 +98,11 @@ impl Hospital {
             due_at: case.due_at,
             contacts: Contacts::ALL,
             nudge_hours: self.nudge_hours(),
-            recheck_every: self.recheck(),
+            recheck_every: if case.poisoned {
+                TimeDelta::MAX
+            } else {
+                self.recheck()
+            },
         }
     }
 }

@@ -80,6 +80,7 @@ pub(super) struct Case {
     pub(super) lease_until: Option<DateTime<Utc>>,
     pub(super) fence: i64,
     pub(super) end: Option<CaseEnd>,
+    pub(super) poisoned: bool,
 }
 
 pub(super) struct Dispatch {
@@ -350,6 +351,14 @@ impl Hospital {
             .min()
     }
 
+    /// Makes a case whose next decision overflows its arithmetic.
+    pub fn poison(&self, case: CaseId) {
+        let mut state = self.lock();
+        let case = state.cases.get_mut(&case).expect("a case of this hospital");
+        case.climbed = case.plan.steps.len();
+        case.poisoned = true;
+    }
+
     /// From now on the print house takes batches, first at `cut_off`, then every day.
     pub fn print_from(&self, cut_off: DateTime<Utc>) {
         self.lock().cut_off = Some(cut_off);
@@ -471,6 +480,7 @@ impl Case {
             lease_until: None,
             fence: 0,
             end: None,
+            poisoned: false,
         }
     }
 }
