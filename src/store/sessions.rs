@@ -102,7 +102,7 @@ pub struct Shown {
 const FIND: &str = "
     SELECT s.id, s.account_id, a.kind, s.csrf_secret, s.public_computer,
            extract(epoch FROM least(s.expires_at, s.last_seen_at
-               + make_interval(secs => CASE WHEN s.public_computer THEN $2 ELSE $3 END)) - app_now())::float8 AS secs_left,
+               + make_interval(secs => CASE WHEN s.public_computer THEN $2::float8 ELSE $3::float8 END)) - app_now())::float8 AS secs_left,
            extract(epoch FROM app_now() - s.last_seen_at)::float8 AS secs_quiet,
            app_now() AS now
     FROM sessions s JOIN accounts a ON a.id = s.account_id
@@ -111,7 +111,7 @@ const FIND: &str = "
 const LEFT: &str = "
     SELECT s.id, s.account_id,
            extract(epoch FROM least(s.expires_at, s.last_seen_at
-               + make_interval(secs => CASE WHEN s.public_computer THEN $2 ELSE $3 END)) - app_now())::float8 AS secs_left,
+               + make_interval(secs => CASE WHEN s.public_computer THEN $2::float8 ELSE $3::float8 END)) - app_now())::float8 AS secs_left,
            app_now() AS now
     FROM sessions s JOIN accounts a ON a.id = s.account_id
     WHERE s.id = ANY($1) AND s.ended_at IS NULL AND a.closed_at IS NULL";
