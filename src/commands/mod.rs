@@ -1,12 +1,22 @@
 //! One file per thing that can happen: check, decide, write, commit. Handlers, sockets and chores call these;
 //! nobody else changes a letter or an appointment. No command talks to a provider or to an actor.
 
+mod addressees;
+mod appointment_changes;
+mod births;
+pub mod cancel_clinic;
 pub mod forms;
 pub mod intake_lane;
+pub mod letter_answer;
 pub mod publish_letters;
+pub mod put_appointment;
 pub mod put_document;
+pub mod put_patient;
+pub mod quarantined;
 mod refusal;
+pub mod release_letters;
 pub mod seed;
+pub mod withdraw_letter;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -72,8 +82,8 @@ impl Retryable for CommandError {
 pub struct Wake {
     /// Events for browsers, in order of patient and number.
     pub events: Vec<Event>,
-    /// The trust has cases whose next step may be nearer than its supervisor thinks.
-    pub cases: Option<TrustId>,
+    /// Trusts whose cases, and so whose boards, have changed: a next step may be nearer than a supervisor thinks.
+    pub cases: BTreeSet<TrustId>,
     /// Channels with something to send.
     pub channels: BTreeSet<Channel>,
 }

@@ -36,7 +36,7 @@ impl Bells for NodeBells {
         let Some(system) = self.system.get() else {
             return;
         };
-        if let Some(trust) = wake.cases {
+        for trust in wake.cases {
             system.poke_cases(trust);
             system.poke_board(trust);
         }

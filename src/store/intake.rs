@@ -21,23 +21,47 @@ use super::letters::{self, KnownLetter, NewLetterRow};
 use super::quarantine::{self, NewQuarantine};
 use super::{Principal, StoreError, Tx};
 
+/// Columns of [`PatientFacts`] for a relation `p`.
+macro_rules! patient_facts {
+    () => {
+        "p.id, p.nhs_number, p.head_seq, p.birth_date, p.format_need IS NOT NULL AS has_format_need, \
+         p.deceased_at IS NOT NULL AS deceased, p.address_lines, app_now() AS now, \
+         m.account_id IS NOT NULL AS is_member, m.paper_since IS NOT NULL AS wants_paper, \
+         a.email_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b \
+             WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'email', a.email)) AS has_email, \
+         a.mobile_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b \
+             WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'text', a.mobile)) AS has_mobile"
+    };
+}
+
+/// Joins for [`patient_facts!`].
+macro_rules! patient_joins {
+    () => {
+        " LEFT JOIN memberships m ON m.patient_id = p.id AND m.left_at IS NULL AND m.joined_at <= app_now() \
+          LEFT JOIN accounts a ON a.id = m.account_id AND a.closed_at IS NULL "
+    };
+}
+
 /// Locks in the order of ids, like everybody. The trust's own ids lead to the patients.
-const PATIENTS: &str = "
-    SELECT p.id, p.nhs_number, p.head_seq, p.birth_date, p.format_need IS NOT NULL AS has_format_need,
-           p.deceased_at IS NOT NULL AS deceased, p.address_lines, app_now() AS now,
-           m.account_id IS NOT NULL AS is_member, m.paper_since IS NOT NULL AS wants_paper,
-           a.email_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b
-               WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'email', a.email)) AS has_email,
-           a.mobile_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b
-               WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'text', a.mobile)) AS has_mobile,
-           ARRAY(SELECT source_id FROM patient_sources s
-                 WHERE s.patient_id = p.id AND s.trust_id = $1 AND s.source_id = ANY($2)) AS sources
-    FROM patients p
-    LEFT JOIN memberships m ON m.patient_id = p.id AND m.left_at IS NULL AND m.joined_at <= app_now()
-    LEFT JOIN accounts a ON a.id = m.account_id AND a.closed_at IS NULL
-    WHERE p.id IN (SELECT patient_id FROM patient_sources WHERE trust_id = $1 AND source_id = ANY($2))
-    ORDER BY p.id
-    FOR NO KEY UPDATE OF p";
+const PATIENTS: &str = concat!(
+    "SELECT ",
+    patient_facts!(),
+    ", ARRAY(SELECT source_id FROM patient_sources s
+             WHERE s.patient_id = p.id AND s.trust_id = $1 AND s.source_id = ANY($2)) AS sources
+     FROM patients p ",
+    patient_joins!(),
+    " WHERE p.id IN (SELECT patient_id FROM patient_sources WHERE trust_id = $1 AND source_id = ANY($2))
+     ORDER BY p.id FOR NO KEY UPDATE OF p"
+);
+
+/// The same for patients whose ids are known.
+const PATIENTS_BY_ID: &str = concat!(
+    "SELECT ",
+    patient_facts!(),
+    " FROM patients p ",
+    patient_joins!(),
+    " WHERE p.id = ANY($1) ORDER BY p.id FOR NO KEY UPDATE OF p"
+);
 
 const TRUST: &str = "
     SELECT t.policy_version, app_now() AS now,
@@ -222,6 +246,35 @@ pub async fn lock_patients(
     Ok((
         patients,
         rows.first().map(|row| Locked::new(row.get("now"), heads)),
+    ))
+}
+
+/// Locks and reads these patients; those who do not exist are absent.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn lock_by_id(
+    tx: &Tx,
+    ids: &[PatientId],
+) -> Result<(BTreeMap<PatientId, PatientFacts>, Option<Locked>), StoreError> {
+    let ids: Vec<Uuid> = ids.iter().map(PatientId::as_uuid).collect();
+    let rows = tx.query(PATIENTS_BY_ID, &[&ids]).await?;
+    let heads = rows
+        .iter()
+        .map(|row| {
+            (
+                PatientId::from(row.get::<_, Uuid>("id")),
+                Seq(row.get("head_seq")),
+            )
+        })
+        .collect();
+    let mailboxes = rows.first().map(|row| Locked::new(row.get("now"), heads));
+    Ok((
+        rows.iter()
+            .map(patient)
+            .map(|facts| (facts.id, facts))
+            .collect(),
+        mailboxes,
     ))
 }
 

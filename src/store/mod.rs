@@ -2,6 +2,7 @@
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
 mod admin;
+pub mod appointments;
 mod boards;
 mod case_commit;
 mod case_rows;
@@ -23,6 +24,7 @@ mod locks;
 mod mailbox;
 mod notices;
 pub mod outbox;
+pub mod people;
 pub mod policies;
 mod print;
 mod print_out;

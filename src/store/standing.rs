@@ -13,32 +13,51 @@ use uuid::Uuid;
 
 use super::StoreError;
 
+/// Facts of a case `c`; see [`print_join!`].
+macro_rules! case_facts {
+    () => {
+        "c.id AS case_id, c.policy_version, c.step_rungs, c.deadline_at, c.promised_at, c.created_at AS case_created_at, \
+         c.ended_at, c.end_kind, c.end_detail, print.closed_at AS batch_closed_at, \
+         EXISTS (SELECT FROM tasks t WHERE t.case_id = c.id AND t.closed_at IS NULL AND t.kind <> 'phone') AS in_hand, \
+         app_now() AS now"
+    };
+}
+
+/// Join for [`case_facts!`].
+macro_rules! print_join {
+    () => {
+        " LEFT JOIN LATERAL (SELECT b.closed_at FROM dispatches d JOIN print_items i ON i.dispatch_id = d.id \
+              JOIN print_batches b ON b.id = i.batch_id \
+              WHERE d.case_id = c.id AND i.state = 'sent' LIMIT 1) AS print ON true "
+    };
+}
+
 /// Facts of a relation `l` (letters) with its case `c`, its batch and its opener; see [`letter_joins!`].
 macro_rules! letter_facts {
     () => {
-        "l.state, l.route, l.opened_at, l.posted_at, l.withdrawn_at AS gone_at, \
-         l.opened_by_account_id IS DISTINCT FROM m.account_id AS opened_by_carer, opener.display_name AS opener, \
-         c.id AS case_id, c.policy_version, c.step_rungs, c.deadline_at, c.promised_at, c.created_at AS case_created_at, \
-         c.ended_at, c.end_kind, c.end_detail, print.closed_at AS batch_closed_at, \
-         EXISTS (SELECT FROM tasks t WHERE t.case_id = c.id AND t.closed_at IS NULL AND t.kind <> 'phone') AS in_hand, \
-         about.starts_at AS known_by, app_now() AS now"
+        concat!(
+            "l.state, l.route, l.opened_at, l.posted_at, l.withdrawn_at AS gone_at, \
+             l.opened_by_account_id IS DISTINCT FROM m.account_id AS opened_by_carer, opener.display_name AS opener, \
+             about.starts_at AS known_by, ",
+            $crate::store::standing::case_facts!()
+        )
     };
 }
 
 /// Joins for [`letter_facts!`].
 macro_rules! letter_joins {
     () => {
-        " LEFT JOIN cases c ON c.letter_id = l.id \
-          LEFT JOIN appointments about ON about.id = l.appointment_id \
-          LEFT JOIN memberships m ON m.patient_id = l.patient_id \
-          LEFT JOIN accounts opener ON opener.id = l.opened_by_account_id \
-          LEFT JOIN LATERAL (SELECT b.closed_at FROM dispatches d JOIN print_items i ON i.dispatch_id = d.id \
-              JOIN print_batches b ON b.id = i.batch_id \
-              WHERE d.case_id = c.id AND i.state = 'sent' LIMIT 1) AS print ON true "
+        concat!(
+            " LEFT JOIN cases c ON c.letter_id = l.id \
+              LEFT JOIN appointments about ON about.id = l.appointment_id \
+              LEFT JOIN memberships m ON m.patient_id = l.patient_id \
+              LEFT JOIN accounts opener ON opener.id = l.opened_by_account_id ",
+            $crate::store::standing::print_join!()
+        )
     };
 }
 
-pub(super) use {letter_facts, letter_joins};
+pub(super) use {case_facts, letter_facts, letter_joins, print_join};
 
 /// What a promise line is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +176,8 @@ fn given(name: &str) -> String {
 }
 
 impl CaseFacts {
-    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+    /// From a row with the columns of [`case_facts!`]; `None` where there is no case.
+    pub(super) fn read(row: &Row) -> Result<Option<Self>, StoreError> {
         if row.get::<_, Option<Uuid>>("case_id").is_none() {
             return Ok(None);
         }
