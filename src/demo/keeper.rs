@@ -326,14 +326,12 @@ impl World {
     /// Ends the server and then the sandbox.
     pub(super) async fn close(&self) {
         self.server().stop().await;
-        Taken(
-            self.sandbox
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        )
-        .stop()
-        .await;
+        let sandbox = self
+            .sandbox
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        Taken(sandbox).stop().await;
     }
 }
 

@@ -116,10 +116,10 @@ impl Play {
         if state.busy {
             return Err(Refused::Busy);
         }
-        if let Some(place) = button.place() {
-            if std::mem::replace(&mut state.pressed[place], true) {
-                return Err(Refused::PressedBefore);
-            }
+        if let Some(place) = button.place()
+            && std::mem::replace(&mut state.pressed[place], true)
+        {
+            return Err(Refused::PressedBefore);
         }
         state.busy = true;
         state.problem.clear();

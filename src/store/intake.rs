@@ -359,7 +359,10 @@ pub async fn trust(
     })
 }
 
-fn rollout(row: &Row) -> Result<Option<((String, &'static str), Rollout)>, StoreError> {
+/// What a row says: for which specialty and letter kind, and what holds there.
+type RolloutRow = ((String, &'static str), Rollout);
+
+fn rollout(row: &Row) -> Result<Option<RolloutRow>, StoreError> {
     let Some(specialty) = row.get::<_, Option<String>>("specialty") else {
         return Ok(None);
     };

@@ -113,7 +113,7 @@ async fn the_same_id_with_other_content_is_refused_and_laid_before_somebody() {
         ..hospital.letter(&asha, "L-1")
     };
     for _ in 0..2 {
-        let done = publish(&db, &hospital, &[other.clone()]).await;
+        let done = publish(&db, &hospital, std::slice::from_ref(&other)).await;
         assert_eq!(refused(&done.results[0]), Code::SourceIdReused);
     }
     assert_eq!(
