@@ -6,14 +6,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use letterbox_domain::letter::LetterKind;
-use letterbox_domain::person::NhsNumber;
 use serde_json::Value;
 
-use super::wire::{BatchForm, BatchResult, BatchView, DocumentForm, LetterForm, LetterView};
-use super::{Api, answer, body, documents};
+use super::wire::{
+    BatchForm, BatchResult, BatchView, DocumentForm, LetterForm, LetterView, WithdrawForm,
+};
+use super::{Api, answer, body, documents, who};
 use crate::commands::TrustSystem;
 use crate::commands::forms::NewLetter;
+use crate::commands::letter_answer::ask_letter;
 use crate::commands::publish_letters::{MOST, PublishResult, publish_letters, replace_letter};
+use crate::commands::withdraw_letter::withdraw_letter;
 use crate::problem::Problem;
 
 /// Publishes a letter.
@@ -74,6 +77,42 @@ pub(super) async fn publish_batch(
     Ok(HttpResponse::Ok().json(BatchView { results }))
 }
 
+/// How a letter stands, with its route and its promise.
+#[utoipa::path(get, path = "/api/v1/letters/{source_id}", tag = "letters",
+    params(("source_id" = String, Path, description = "The trust's id of the letter.")),
+    responses((status = 200, body = LetterView), (status = 404, body = Problem)))]
+pub(super) async fn state(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    source_id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let sender = api.sender(&request).await?;
+    let letter = ask_letter(&api.store, &sender, &source_id)
+        .await
+        .map_err(|error| answer::command_problem(&error))?;
+    Ok(HttpResponse::Ok().json(answer::letter_view(&letter)))
+}
+
+/// Takes a letter back: unread copies vanish, print that has not left is pulled.
+#[utoipa::path(post, path = "/api/v1/letters/{source_id}/withdraw", tag = "letters", request_body = WithdrawForm,
+    params(("source_id" = String, Path, description = "The trust's id of the letter.")),
+    responses((status = 200, body = LetterView), (status = 404, body = Problem),
+              (status = 409, description = "`letter_gone`: it has been withdrawn or replaced already.", body = Problem)))]
+pub(super) async fn withdraw(
+    request: HttpRequest,
+    api: web::Data<Api>,
+    source_id: web::Path<String>,
+    mut payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let sender = api.sender(&request).await?;
+    let form: WithdrawForm = body::json(&request, &mut payload, api.most_json_bytes).await?;
+    let (letter, wake) = withdraw_letter(&api.store, &sender, &source_id, &form.reason)
+        .await
+        .map_err(|error| answer::command_problem(&error))?;
+    api.bells.ring(wake);
+    Ok(HttpResponse::Ok().json(answer::letter_view(&letter)))
+}
+
 /// Publishes a letter in the place of another, which disappears in the same instant.
 #[utoipa::path(post, path = "/api/v1/letters/{source_id}/replace", tag = "letters", request_body = LetterForm,
     params(("source_id" = String, Path, description = "The trust's id of the letter that is replaced.")),
@@ -110,8 +149,12 @@ async fn prepare_value(
 
 /// From the wire to the form that commands take; a PDF in the request is inspected and stored on the way.
 async fn prepare(api: &Api, sender: &TrustSystem, form: LetterForm) -> Result<NewLetter, Problem> {
-    let nhs_number = NhsNumber::parse(&form.nhs_number)
-        .map_err(|error| Problem::field("invalid_nhs_number", "/nhs_number", sentence(&error)))?;
+    let from = who::From {
+        kind: "letter",
+        source_id: &form.source_id,
+        form: &form,
+    };
+    let nhs_number = who::nhs_number(api, sender, &form.nhs_number, from).await?;
     let kind = LetterKind::from_name(&form.kind).ok_or_else(|| {
         Problem::field("invalid_field", "/kind", "Use `appointment` or `clinic`.")
     })?;

@@ -2,14 +2,17 @@
 //! Handlers parse, call one command and answer; nothing is decided here.
 
 mod answer;
+mod appointments;
 mod auth;
 mod body;
 mod documents;
 mod letters;
 mod openapi;
+mod patients;
 mod quarantine;
 mod receipts;
 mod sandbox;
+mod who;
 mod wire;
 
 use std::num::NonZeroU32;
@@ -80,8 +83,15 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(web::resource("/openapi.json").get(openapi::document))
             .service(web::resource("/sandbox").get(sandbox::declare))
             .service(web::resource("/documents").post(documents::upload))
+            .service(web::resource("/patients/{source_id}").put(patients::put))
             .service(web::resource("/letters").post(letters::publish))
             .service(web::resource("/letters/batch").post(letters::publish_batch))
+            .service(web::resource("/letters/{source_id}").get(letters::state))
+            .service(web::resource("/letters/{source_id}/withdraw").post(letters::withdraw))
+            .service(web::resource("/appointments/{source_id}").put(appointments::put))
+            .service(
+                web::resource("/clinics/{clinic_code}/cancel").post(appointments::cancel_clinic),
+            )
             .service(web::resource("/letters/{source_id}/replace").post(letters::replace))
             .service(web::resource("/quarantine").get(quarantine::list))
             .default_service(web::to(unknown)),

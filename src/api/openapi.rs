@@ -4,13 +4,18 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{documents, letters, quarantine};
+use super::{appointments, documents, letters, patients, quarantine};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Letterbox trust API", description = "Hospitals' systems publish letters and appointments, and ask how they stand."),
     paths(
         documents::upload,
+        patients::put,
+        appointments::put,
+        appointments::cancel_clinic,
+        letters::state,
+        letters::withdraw,
         letters::publish,
         letters::publish_batch,
         letters::replace,

@@ -7,11 +7,8 @@ use uuid::Uuid;
 
 use super::wire::{QuarantineList, QuarantineView};
 use super::{Api, answer};
+use crate::commands::quarantined::{PAGE, quarantined};
 use crate::problem::Problem;
-use crate::store::quarantine;
-
-/// Rows of one page.
-const PAGE: i64 = 100;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,13 +26,9 @@ pub(super) async fn list(
     page: web::Query<Page>,
 ) -> Result<HttpResponse, Problem> {
     let sender = api.sender(&request).await?;
-    let read = async {
-        let tx = api.store.begin(&sender.principal()).await?;
-        let rows = quarantine::list(&tx, sender.trust, page.after, PAGE).await?;
-        tx.commit().await?;
-        Ok(rows)
-    };
-    let rows = read.await.map_err(|error| answer::store_problem(&error))?;
+    let rows = quarantined(&api.store, &sender, page.after)
+        .await
+        .map_err(|error| answer::command_problem(&error))?;
     let full = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
     let next = rows.last().map(|row| row.id).filter(|_| full);
     let items = rows.into_iter().map(|row| QuarantineView {

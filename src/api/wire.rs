@@ -160,6 +160,10 @@ pub(super) struct AppointmentView {
     pub outcome: String,
     pub state: String,
     pub promise: String,
+    /// `portal`, `we_post` or `you_post`.
+    pub route: String,
+    /// When paper or a person takes over.
+    pub deadline_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub enum Code {
     /// A field is empty, too long or malformed.
     InvalidField,
+    /// The NHS number is not one: a digit is wrong.
+    InvalidNhsNumber,
     /// The trust has never told us of a patient with this id.
     UnknownPatient,
     /// The patient with this id has another NHS number, or the number belongs to somebody else.
@@ -46,6 +48,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidField => "invalid_field",
+            Self::InvalidNhsNumber => "invalid_nhs_number",
             Self::UnknownPatient => "unknown_patient",
             Self::PatientMismatch => "patient_mismatch",
             Self::NotSigned => "not_signed",
@@ -69,6 +72,7 @@ impl Code {
             | Self::LetterGone
             | Self::PatientMismatch => Fault::Conflict,
             Self::InvalidField
+            | Self::InvalidNhsNumber
             | Self::UnknownPatient
             | Self::NotSigned
             | Self::UnknownDocument
@@ -84,7 +88,8 @@ impl Code {
     pub const fn is_quarantined(self) -> bool {
         matches!(
             self,
-            Self::UnknownPatient
+            Self::InvalidNhsNumber
+                | Self::UnknownPatient
                 | Self::PatientMismatch
                 | Self::NotSigned
                 | Self::UnknownDocument

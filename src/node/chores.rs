@@ -1,13 +1,84 @@
 //! The sweeps that the caretaker wakes, each with its hour in UTC. All are idempotent; a missed one costs minutes.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use letterbox_actors::ports::Chore;
+use async_trait::async_trait;
+use letterbox_actors::ports::{Chore, NodeId, PortError, PortResult};
 
-use crate::store::Store;
-use crate::store::ladder::LadderStore;
+use crate::commands::release_letters::release_due_letters;
+use crate::commands::{Bells, CommandError};
+use crate::store::{Principal, Store, StoreError};
+
+/// Letters released in one go; what is left follows with the next.
+const RELEASES: i64 = 100;
+
+type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = PortResult<u64>> + Send>> + Send + Sync>;
+
+/// A named sweep.
+struct Sweep {
+    name: &'static str,
+    schedule: &'static str,
+    work: Work,
+}
+
+#[async_trait]
+impl Chore for Sweep {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn schedule(&self) -> &str {
+        self.schedule
+    }
+
+    async fn run(&self) -> PortResult<u64> {
+        (self.work)().await
+    }
+}
+
+fn sweep<F>(
+    name: &'static str,
+    schedule: &'static str,
+    work: impl Fn() -> F + Send + Sync + 'static,
+) -> Arc<dyn Chore>
+where
+    F: Future<Output = PortResult<u64>> + Send + 'static,
+{
+    Arc::new(Sweep {
+        name,
+        schedule,
+        work: Box::new(move || Box::pin(work())),
+    })
+}
 
 /// Every sweep of a node.
-pub(super) fn all(_store: &Store, _ladder: &Arc<LadderStore>) -> Vec<Arc<dyn Chore>> {
-    Vec::new()
+pub(super) fn all(store: &Store, bells: &Arc<dyn Bells>, node: NodeId) -> Vec<Arc<dyn Chore>> {
+    let (releasing, bells) = (store.scheduler(), Arc::clone(bells));
+    let tickets = store.scheduler();
+    vec![
+        sweep("letters.release", "* * * * * *", move || {
+            release(releasing.clone(), Arc::clone(&bells), node)
+        }),
+        sweep("tickets.sweep", "0 * * * * *", move || {
+            let store = tickets.clone();
+            async move { store.sweep_tickets().await.map_err(unavailable) }
+        }),
+    ]
+}
+
+/// Letters that were held until now are published; their deadlines run from now.
+async fn release(store: Store, bells: Arc<dyn Bells>, node: NodeId) -> PortResult<u64> {
+    let released = release_due_letters(&store, &Principal::Node { node: node.0 }, RELEASES).await;
+    let (count, wake) = released.map_err(|error| match error {
+        CommandError::Store(error) => unavailable(error),
+        refused @ CommandError::Refused(_) => PortError::unavailable(refused),
+    })?;
+    bells.ring(wake);
+    Ok(count as u64)
+}
+
+fn unavailable(error: StoreError) -> PortError {
+    PortError::unavailable(error)
 }

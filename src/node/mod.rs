@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{self, Api, Receipts};
 use crate::channels::{ChannelError, Channels};
+use crate::commands::Bells;
 use crate::config::{Mode, Settings};
 use crate::crash;
 use crate::identity::Identity;
@@ -169,7 +170,8 @@ impl Node {
             portal: Some(settings.server.public_url.clone()),
         };
         let ladder = LadderStore::new(&store, sender, Arc::new(Paper(Fonts::load()?)));
-        let system = living(settings, &store, &ladder, &channels, &relay)?;
+        let ringing: Arc<dyn Bells> = bells.clone();
+        let system = living(settings, &store, &ladder, &channels, &relay, &ringing)?;
         let live = Live::start(live::Parts {
             limits: Limits::new(&settings.live, &settings.server),
             origins: origins.clone(),
@@ -261,18 +263,9 @@ fn living(
     ladder: &LadderStore,
     channels: &Channels,
     relay: &Relay,
+    bells: &Arc<dyn Bells>,
 ) -> Result<System, NodeError> {
     let ladder = Arc::new(ladder.clone());
-    let ports = Ports {
-        mailboxes: Arc::new(store.scheduler()),
-        cases: ladder.clone(),
-        dispatches: ladder.clone(),
-        outlets: channels.outlets(),
-        print: channels.press().map(|press| (ladder.clone() as _, press)),
-        boards: Arc::new(store.scheduler()),
-        chores: chores::all(store, &ladder),
-        doorbell: Arc::new(relay.clone()),
-    };
     let living = LivingSettings {
         patient_idle: settings.live.retire_after,
         catch_up_max: settings.live.catch_up,
@@ -284,6 +277,16 @@ fn living(
         dispatch_lease: settings.dispatch.lease,
         send_patience: settings.dispatch.timeout,
         ..LivingSettings::default()
+    };
+    let ports = Ports {
+        mailboxes: Arc::new(store.scheduler()),
+        cases: ladder.clone(),
+        dispatches: ladder.clone(),
+        outlets: channels.outlets(),
+        print: channels.press().map(|press| (ladder.clone() as _, press)),
+        boards: Arc::new(store.scheduler()),
+        chores: chores::all(store, bells, living.node),
+        doorbell: Arc::new(relay.clone()),
     };
     Ok(System::start(ports, living, Arc::new(SystemClock::new()))?)
 }
