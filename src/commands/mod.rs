@@ -5,17 +5,24 @@ mod addressees;
 mod appointment_changes;
 mod births;
 pub mod cancel_clinic;
+pub mod close_task;
 pub mod forms;
+pub mod hide_item;
 pub mod intake_lane;
 pub mod letter_answer;
+pub mod open_appointment;
+pub mod open_letter;
 pub mod publish_letters;
 pub mod put_appointment;
 pub mod put_document;
 pub mod put_patient;
 pub mod quarantined;
+pub mod record_receipt;
 mod refusal;
 pub mod release_letters;
+pub mod revoke;
 pub mod seed;
+pub mod share;
 pub mod withdraw_letter;
 
 use std::collections::BTreeSet;
@@ -94,5 +101,7 @@ pub trait Bells: Send + Sync + 'static {
     fn ring(&self, wake: Wake);
 }
 
+#[cfg(test)]
+mod ladder_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use letterbox_actors::ports::{
     CaseStore, ClaimedCase, ClaimedCases, CommitReport, NodeId, PortResult,
 };
 use letterbox_domain::{id::TrustId, ladder::Decision};
+use tokio_postgres::Row;
 
 use super::case_rows::{CaseRow, case_columns, case_joins};
 use super::ladder::{LadderStore, acting, housekeeping};
@@ -92,7 +93,7 @@ impl CaseStore for LadderStore {
         let tx = self.store.begin(&housekeeping()).await?;
         let rows = tx.query("SELECT id FROM trusts ORDER BY id", &[]).await?;
         tx.commit().await?;
-        let id = |row: &tokio_postgres::Row| row.try_get::<_, uuid::Uuid>(0).map(TrustId::from);
+        let id = |row: &Row| row.try_get::<_, uuid::Uuid>(0).map(TrustId::from);
         Ok(rows
             .iter()
             .map(id)
@@ -125,18 +126,21 @@ impl LadderStore {
             if row.try_get::<_, Option<uuid::Uuid>>("id")?.is_none() {
                 continue;
             }
-            match CaseRow::read(row) {
-                Ok(read) => cases.push(self.claimed(&tx, &read).await?),
+            match self.claimed(&tx, row).await {
+                Ok(claimed) => cases.push(claimed),
                 // One senseless row must not keep its neighbours waiting; its lease lets it come back, loudly.
-                Err(error) => {
-                    tracing::error!(case = ?row.try_get::<_, uuid::Uuid>("id").ok(), %error, "case cannot be read")
+                Err(StoreError::Corrupt { table, column, why }) => {
+                    let case: Option<uuid::Uuid> = row.try_get("id").ok();
+                    tracing::error!(?case, table, column, why, "a case makes no sense");
                 }
+                Err(other) => return Err(other),
             }
         }
         Ok(ClaimedCases { now, cases })
     }
 
-    async fn claimed(&self, tx: &Tx, row: &CaseRow) -> Result<ClaimedCase, StoreError> {
+    async fn claimed(&self, tx: &Tx, row: &Row) -> Result<ClaimedCase, StoreError> {
+        let row = CaseRow::read(row)?;
         let policy = self.policy(tx, row.policy_key()).await?;
         Ok(ClaimedCase {
             case: row.id.into(),

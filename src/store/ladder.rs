@@ -87,7 +87,10 @@ pub(super) type PolicyKey = (Uuid, i32);
 /// Cases, messages and print on PostgreSQL.
 #[derive(Clone)]
 pub struct LadderStore {
+    /// Connections kept for deadlines.
     pub(super) store: Store,
+    /// Connections for what people and providers do.
+    pub(super) web: Store,
     pub(super) sender: Arc<Sender>,
     pub(super) notices: Arc<dyn NoticePdf>,
     pub(super) calendars: Arc<Calendars>,
@@ -96,11 +99,12 @@ pub struct LadderStore {
 }
 
 impl LadderStore {
-    /// Uses the connections that are kept for deadlines.
+    /// Deadlines use the connections that are kept for them.
     #[must_use]
     pub fn new(store: &Store, sender: Sender, notices: Arc<dyn NoticePdf>) -> Self {
         Self {
             store: store.scheduler(),
+            web: store.clone(),
             sender: Arc::new(sender),
             notices,
             calendars: Arc::new(Calendars::built_in()),

@@ -5,21 +5,16 @@
 //! and what is in the batch stays in the record of posting. Addresses are read now, not when the letter came.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use letterbox_actors::ports::{NodeId, Postage};
+use letterbox_actors::ports::NodeId;
 use letterbox_domain::{
     dispatch::{Channel, DispatchState},
     event::Event,
-    ladder::Subject,
-    person::PostalAddress,
     policy::Policy,
-    time::{Wait, local, local_date, start_of},
+    time::{local, local_date, start_of},
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::case_commit::promise_changed;
@@ -27,8 +22,9 @@ use super::case_rows::CaseRow;
 use super::dispatch_record::Failure;
 use super::dispatches::{Held, entry};
 use super::history::Entry;
-use super::ladder::{LadderStore, NoticeChange, NoticeFacts, acting};
-use super::{Principal, StoreError, Tx, events, history, locks, policies, tasks};
+use super::ladder::{LadderStore, acting};
+use super::print_items::{Item, Left};
+use super::{Principal, StoreError, Tx, events, history, locks, policies, print_items, tasks};
 
 /// So many envelopes in one folder: a batch is read into memory as a whole, and a retry repeats little.
 const BATCH_ITEMS: usize = 250;
@@ -56,22 +52,8 @@ const CANDIDATES: &str = "
     SELECT id, case_id, patient_id FROM dispatches
     WHERE trust_id = $1 AND channel = 'post' AND state = 'queued' AND due_at = ANY($2) ORDER BY due_at, id LIMIT $3";
 
-/// Read after the cases are locked, so it sees every opening that was committed before.
-const ITEMS: &str = "
-    SELECT d.id, d.case_id, d.attempt, l.id AS letter_id, l.version, l.document_id,
-           p.given_name, p.family_name, p.address_lines, p.format_need,
-           a.state AS appointment_state, a.change, a.starts_at, a.clinic, a.location, a.contact_phone, a.contact_hours,
-           a.instructions
-    FROM dispatches d JOIN cases c ON c.id = d.case_id JOIN patients p ON p.id = d.patient_id
-    LEFT JOIN letters l ON l.id = c.letter_id LEFT JOIN appointments a ON a.id = c.appointment_id
-    WHERE d.id = ANY($1) AND d.state = 'queued' ORDER BY d.id FOR UPDATE OF d";
-
 const INSERT_BATCH: &str = "
     INSERT INTO print_batches (id, trust_id, name, cut_off_at, part, state, items) VALUES ($1, $2, $3, $4, $5, 'closed', $6)";
-
-const INSERT_ITEM: &str = "
-    INSERT INTO print_items (batch_id, dispatch_id, subject_id, version, document_id, address_lines, format_need, postage)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 const TAKE: &str = "
     WITH taken AS (
@@ -79,20 +61,16 @@ const TAKE: &str = "
     )
     INSERT INTO attempts (dispatch_id, attempt, node, started_at) SELECT id, attempt, $2, app_now() FROM taken";
 
-const DOCUMENT: &str = "
-    INSERT INTO documents (id, trust_id, sha256, pages, size_bytes, content) VALUES ($1, $2, $3, $4, $5, $6)
-    ON CONFLICT (trust_id, sha256) DO UPDATE SET pages = documents.pages RETURNING id";
-
 /// A trust whose batch is being closed.
-struct Closing {
-    trust: Uuid,
-    ods_code: String,
-    name: String,
-    now: DateTime<Utc>,
+pub(super) struct Closing {
+    pub(super) trust: Uuid,
+    pub(super) ods_code: String,
+    pub(super) name: String,
+    pub(super) now: DateTime<Utc>,
     /// The newest cut-off that has passed.
-    cut_off: DateTime<Utc>,
+    pub(super) cut_off: DateTime<Utc>,
     /// Instants for which the post of this cut-off was queued.
-    waited_for: Vec<DateTime<Utc>>,
+    pub(super) waited_for: Vec<DateTime<Utc>>,
 }
 
 /// What one transaction closed.
@@ -101,26 +79,6 @@ struct Closed {
     batches: usize,
     events: Vec<Event>,
     there_is_more: bool,
-}
-
-/// One envelope about to be frozen.
-struct Item {
-    dispatch: Uuid,
-    case: Uuid,
-    subject: Uuid,
-    version: i32,
-    document: Uuid,
-    address_lines: Vec<String>,
-    format_need: Option<String>,
-    postage: Postage,
-}
-
-/// Why an item is not printed.
-struct Left {
-    dispatch: Uuid,
-    case: Uuid,
-    code: &'static str,
-    kind: tasks::Kind,
 }
 
 impl LadderStore {
@@ -135,20 +93,42 @@ impl LadderStore {
         let tx = self.store.begin(&acting(node)).await?;
         let trusts = tx.query(TRUSTS, &[]).await?;
         tx.commit().await?;
-        let (mut closed, mut events) = (0, Vec::new());
+        let (mut closed, mut events, mut failed) = (0, Vec::new(), None);
         for row in trusts {
             let trust: Uuid = row.try_get(0)?;
-            loop {
-                let close = |tx: Tx| self.close_trust(tx, node, trust);
-                let done = self.store.run("print.close", &acting(node), close).await?;
-                closed += done.batches;
-                events.extend(done.events);
-                if !done.there_is_more {
-                    break;
+            match self.close_all_of(node, trust).await {
+                Ok((count, born)) => {
+                    closed += count;
+                    events.extend(born);
+                }
+                // A trust that cannot be closed must not keep the others' letters back.
+                Err(error) => {
+                    tracing::error!(%trust, %error, "a print batch could not be closed");
+                    failed = Some(error);
                 }
             }
         }
-        Ok((closed, events))
+        match failed {
+            Some(error) => Err(error),
+            None => Ok((closed, events)),
+        }
+    }
+
+    async fn close_all_of(
+        &self,
+        node: NodeId,
+        trust: Uuid,
+    ) -> Result<(usize, Vec<Event>), StoreError> {
+        let (mut closed, mut events) = (0, Vec::new());
+        loop {
+            let close = |tx: Tx| self.close_trust(tx, node, trust);
+            let done = self.store.run("print.close", &acting(node), close).await?;
+            closed += done.batches;
+            events.extend(done.events);
+            if !done.there_is_more {
+                return Ok((closed, events));
+            }
+        }
     }
 
     async fn close_trust(&self, tx: Tx, node: NodeId, trust: Uuid) -> Result<Closed, StoreError> {
@@ -172,7 +152,7 @@ impl LadderStore {
             .into_iter()
             .map(|case| (case.id, case))
             .collect();
-        let rows = tx.query(ITEMS, &[&dispatches]).await?;
+        let rows = print_items::queued(&tx, &dispatches).await?;
         let (mut items, mut left) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
             match self.item(&tx, &closing, &cases, row).await? {
@@ -185,7 +165,9 @@ impl LadderStore {
             .freeze(&tx, &actor, node, &closing, &cases, &items)
             .await?;
         events.extend(self.leave_out(&tx, &actor, &closing, &cases, &left).await?);
-        let there_is_more = i64::try_from(candidates.len()).is_ok_and(|count| count == CLOSE_ITEMS);
+        let is_full = i64::try_from(candidates.len()).is_ok_and(|count| count == CLOSE_ITEMS);
+        // Items that cannot be read stay in the queue: without progress there is no second round.
+        let there_is_more = is_full && !(items.is_empty() && left.is_empty());
         Ok(Closed {
             batches: items.len().div_ceil(BATCH_ITEMS),
             events,
@@ -232,128 +214,6 @@ impl LadderStore {
             .next_after(due - TimeDelta::microseconds(1), &self.calendars)
     }
 
-    async fn item(
-        &self,
-        tx: &Tx,
-        closing: &Closing,
-        cases: &BTreeMap<Uuid, CaseRow>,
-        row: &Row,
-    ) -> Result<Result<Item, Left>, StoreError> {
-        let (dispatch, case_id): (Uuid, Uuid) = (row.try_get("id")?, row.try_get("case_id")?);
-        let left = |code, kind| {
-            Ok(Err(Left {
-                dispatch,
-                case: case_id,
-                code,
-                kind,
-            }))
-        };
-        let wanted = cases
-            .get(&case_id)
-            .filter(|case| case.state.is_open() && case.subject == Subject::Unread);
-        let Some(case) = wanted else {
-            return left("not_wanted", tasks::Kind::Phone);
-        };
-        let lines: Vec<String> = row.try_get("address_lines")?;
-        // Contacts say no address for the dead, whatever lines are stored.
-        let Some(address) = PostalAddress::parse(&lines)
-            .ok()
-            .filter(|_| case.contacts.address)
-        else {
-            return left("no_address", tasks::Kind::NoAddress);
-        };
-        let name = format!(
-            "{} {}",
-            row.try_get::<_, &str>("given_name")?,
-            row.try_get::<_, &str>("family_name")?
-        );
-        let document = match row.try_get::<_, Option<Uuid>>("document_id")? {
-            Some(document) => document,
-            None => match self
-                .notice(tx, closing, row, &name, address.lines())
-                .await?
-            {
-                Some(document) => document,
-                None => return left("no_notice", tasks::Kind::Phone),
-            },
-        };
-        let mut address_lines = vec![name];
-        address_lines.extend_from_slice(address.lines());
-        Ok(Ok(Item {
-            dispatch,
-            case: case_id,
-            subject: case.effect_subject(),
-            version: row.try_get::<_, Option<i32>>("version")?.unwrap_or(1),
-            document,
-            address_lines,
-            format_need: row.try_get("format_need")?,
-            postage: self.postage(closing.cut_off, case.known_by),
-        }))
-    }
-
-    /// Second class where it leaves the patient two working days' notice in the worst case, first class otherwise.
-    /// In the print house's model second class arrives six working days after its hand-over at the latest.
-    fn postage(&self, cut_off: DateTime<Utc>, known_by: Option<DateTime<Utc>>) -> Postage {
-        let second_is_in_time = Wait::working_days(6 + 2).after(cut_off, &self.calendars);
-        if known_by.is_some_and(|start| start < second_is_in_time) {
-            Postage::First
-        } else {
-            Postage::Second
-        }
-    }
-
-    /// The paper notice of an appointment's change, kept like any other document.
-    async fn notice(
-        &self,
-        tx: &Tx,
-        closing: &Closing,
-        row: &Row,
-        name: &str,
-        address_lines: &[String],
-    ) -> Result<Option<Uuid>, StoreError> {
-        let cancelled = row.try_get::<_, &str>("appointment_state")? == "cancelled";
-        let moved = row.try_get::<_, i32>("change")? > 1;
-        let facts = NoticeFacts {
-            trust: closing.name.clone(),
-            clinic: row.try_get("clinic")?,
-            phone: row.try_get("contact_phone")?,
-            hours: row.try_get("contact_hours")?,
-            name: name.to_owned(),
-            address_lines: address_lines.to_vec(),
-            large_print: row.try_get::<_, Option<&str>>("format_need")? == Some("large_print"),
-            dated: closing.now,
-            change: match (cancelled, moved) {
-                (true, _) => NoticeChange::Cancelled,
-                (false, true) => NoticeChange::Moved,
-                (false, false) => NoticeChange::Booked,
-            },
-            starts_at: row.try_get("starts_at")?,
-            location: row.try_get("location")?,
-            instructions: row.try_get("instructions")?,
-        };
-        let notices = Arc::clone(&self.notices);
-        let made = tokio::task::spawn_blocking(move || notices.make(&facts)).await;
-        let made = match made.unwrap_or_else(|panicked| Err(panicked.to_string())) {
-            Ok(made) => made,
-            Err(error) => {
-                tracing::error!(case = %row.try_get::<_, Uuid>("case_id")?, error, "no paper notice could be made");
-                return Ok(None);
-            }
-        };
-        let sha256 = Sha256::digest(&made.pdf).to_vec();
-        let size = i32::try_from(made.pdf.len())
-            .map_err(|_| StoreError::corrupt("documents", "size_bytes", "too large"))?;
-        let params: super::Params<'_> = &[
-            &Uuid::now_v7(),
-            &closing.trust,
-            &sha256,
-            &made.pages,
-            &size,
-            &made.pdf,
-        ];
-        Ok(Some(tx.query_one(DOCUMENT, params).await?.try_get(0)?))
-    }
-
     async fn freeze(
         &self,
         tx: &Tx,
@@ -381,7 +241,7 @@ impl LadderStore {
                 ],
             )
             .await?;
-            insert_items(tx, batch, chunk).await?;
+            print_items::insert(tx, batch, chunk).await?;
             entries.push(batch_entry(
                 closing.trust,
                 batch,
@@ -484,23 +344,6 @@ async fn next_part(tx: &Tx, closing: &Closing) -> Result<(i16, i64), StoreError>
         i16::try_from(parts + 1).unwrap_or(i16::MAX),
         row.try_get::<_, i64>("today")? + 1,
     ))
-}
-
-async fn insert_items(tx: &Tx, batch: Uuid, items: &[Item]) -> Result<(), StoreError> {
-    for item in items {
-        let params: super::Params<'_> = &[
-            &batch,
-            &item.dispatch,
-            &item.subject,
-            &item.version,
-            &item.document,
-            &item.address_lines,
-            &item.format_need,
-            &item.postage.as_str(),
-        ];
-        tx.execute(INSERT_ITEM, params).await?;
-    }
-    Ok(())
 }
 
 /// The supervisor looks at these cases at once; a decision under way elsewhere is fenced off.

@@ -51,7 +51,7 @@ impl LadderStore {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn hear(&self, receipt: Receipt<'_>) -> Result<Heard, StoreError> {
-        self.store
+        self.web
             .run("dispatches.hear", &housekeeping(), |tx| {
                 self.hear_in(tx, receipt)
             })

@@ -69,6 +69,10 @@ pub const METRICS: &[Metric] = &[
         "letterbox_store_retries_total",
         "Transactions tried again after meeting another, by transaction",
     ),
+    gauge(
+        "letterbox_cases_without_next_step",
+        "Letters and cases for which nothing is armed; anything but 0 is an emergency",
+    ),
     // Uploaded files.
     counter(
         "letterbox_inspect_children_lost_total",

@@ -1,0 +1,12 @@
+//! The ladder on a real PostgreSQL: stories about cases, messages, print, opening and tasks, and what must hold in
+//! every one.
+
+mod cases;
+mod circle;
+mod contract;
+mod messages;
+mod openings;
+mod print;
+mod speed;
+mod tasks;
+pub(crate) mod world;
