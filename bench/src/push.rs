@@ -47,20 +47,18 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Value> {
     }))
 }
 
-/// The quantile lines of a summary, in milliseconds.
+/// Quantiles of a histogram's cumulative buckets, in milliseconds: each is the upper bound of its bucket.
 fn quantiles(figures: &str, name: &str) -> Value {
-    let mut found = json!({});
-    for line in figures.lines().filter(|line| line.starts_with(name)) {
-        let Some((head, value)) = line.rsplit_once(' ') else {
-            continue;
-        };
-        let quantile = head
-            .split("quantile=\"")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next());
-        if let (Some(quantile), Ok(seconds)) = (quantile, value.parse::<f64>()) {
-            found[format!("q{quantile}")] = json!((seconds * 1_000_000.0).round() / 1_000.0);
-        }
-    }
-    found
+    let prefix = format!("{name}_bucket{{le=\"");
+    let buckets: Vec<(f64, f64)> = figures
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix)?.split_once("\"} "))
+        .filter_map(|(bound, count)| Some((bound.parse().ok()?, count.parse().ok()?)))
+        .collect();
+    let all = buckets.last().map_or(0.0, |(_, count)| *count);
+    let at = |quantile: f64| {
+        let bucket = buckets.iter().find(|(_, count)| *count >= all * quantile);
+        bucket.map(|(seconds, _)| seconds * 1_000.0)
+    };
+    json!({ "at_most": { "p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p99.9": at(0.999) }, "events": all })
 }

@@ -9,7 +9,8 @@ use letterbox_actors::ports::{Chore, NodeId, PortError, PortResult};
 
 use crate::commands::release_letters::release_due_letters;
 use crate::commands::{Bells, CommandError};
-use crate::store::{Principal, Store, StoreError};
+use crate::store::ladder::LadderStore;
+use crate::store::{Principal, Store};
 
 /// Letters released in one go; what is left follows with the next.
 const RELEASES: i64 = 100;
@@ -54,31 +55,28 @@ where
 }
 
 /// Every sweep of a node.
-pub(super) fn all(store: &Store, bells: &Arc<dyn Bells>, node: NodeId) -> Vec<Arc<dyn Chore>> {
-    let (releasing, bells) = (store.scheduler(), Arc::clone(bells));
-    let tickets = store.scheduler();
-    vec![
-        sweep("letters.release", "* * * * * *", move || {
-            release(releasing.clone(), Arc::clone(&bells), node)
-        }),
-        sweep("tickets.sweep", "0 * * * * *", move || {
-            let store = tickets.clone();
-            async move { store.sweep_tickets().await.map_err(unavailable) }
-        }),
-    ]
+pub(super) fn all(
+    store: &Store,
+    ladder: &LadderStore,
+    bells: &Arc<dyn Bells>,
+    node: NodeId,
+) -> Vec<Arc<dyn Chore>> {
+    let (store, bells) = (store.scheduler(), Arc::clone(bells));
+    let releasing = sweep("letters.release", "* * * * * *", move || {
+        release(store.clone(), Arc::clone(&bells), node)
+    });
+    let mut chores = ladder.chores();
+    chores.push(releasing);
+    chores
 }
 
 /// Letters that were held until now are published; their deadlines run from now.
 async fn release(store: Store, bells: Arc<dyn Bells>, node: NodeId) -> PortResult<u64> {
     let released = release_due_letters(&store, &Principal::Node { node: node.0 }, RELEASES).await;
     let (count, wake) = released.map_err(|error| match error {
-        CommandError::Store(error) => unavailable(error),
+        CommandError::Store(error) => PortError::from(error),
         refused @ CommandError::Refused(_) => PortError::unavailable(refused),
     })?;
     bells.ring(wake);
     Ok(count as u64)
-}
-
-fn unavailable(error: StoreError) -> PortError {
-    PortError::unavailable(error)
 }

@@ -285,7 +285,7 @@ fn living(
         outlets: channels.outlets(),
         print: channels.press().map(|press| (ladder.clone() as _, press)),
         boards: Arc::new(store.scheduler()),
-        chores: chores::all(store, bells, living.node),
+        chores: chores::all(store, &ladder, bells, living.node),
         doorbell: Arc::new(relay.clone()),
     };
     Ok(System::start(ports, living, Arc::new(SystemClock::new()))?)
