@@ -160,7 +160,8 @@ async fn a_held_letter_is_unseen_until_its_release_and_its_deadline_runs_from_th
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     let (asha, gwyn) = (hospital.member(1).await, hospital.patient(2).await);
-    let release_at = Some(hospital.now().await + TimeDelta::hours(48));
+    let release = hospital.now().await + TimeDelta::hours(48);
+    let release_at = Some(release);
     let letters = [
         NewLetter {
             release_at,
@@ -213,10 +214,7 @@ async fn a_held_letter_is_unseen_until_its_release_and_its_deadline_runs_from_th
         .await
         .expect("an answer");
     assert_eq!(answer.state, LetterState::Published);
-    assert!(
-        answer.deadline_at > Some(answer.published_at)
-            && answer.published_at >= release_at.expect("set")
-    );
+    assert!(answer.deadline_at > Some(answer.published_at) && answer.published_at >= release);
     assert_eq!(
         release_due_letters(db.store(), &node, 10)
             .await
