@@ -304,6 +304,8 @@ impl Directory {
                 self.count.fetch_sub(1, Ordering::Relaxed);
             }
         }
+        let attached: usize = self.shelves().iter().map(|shelf| shelf.seats().len()).sum();
+        metrics::gauge!(measures::ATTACHED).set(attached as f64);
         metrics::gauge!(measures::PATIENTS).set(self.count.load(Ordering::Relaxed) as f64);
     }
 

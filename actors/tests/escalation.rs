@@ -349,3 +349,27 @@ async fn a_case_on_which_deciding_panics_holds_up_nobody_and_keeps_its_lease() {
     assert_eq!(world.hospital.end_of(bad.case), None);
     world.end().await;
 }
+
+#[actix::test]
+async fn pokes_do_not_hurry_a_store_that_fails() {
+    let world = World::at(MORNING)
+        .with(|settings| {
+            settings.back_off = Duration::from_secs(3_600);
+            settings.back_off_max = Duration::from_secs(3_600);
+        })
+        .start();
+    let press = || {
+        let loops = world.system.health().loops();
+        loops.into_iter().find(|each| each.name == "press")
+    };
+    world.hospital.set_down(true);
+    let failures = || press().map_or(0, |press| press.failures_in_a_row);
+    eventually("it fails", || failures() == 1).await;
+    for _ in 0..50 {
+        world.system.poke_press();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(failures(), 1);
+    world.hospital.set_down(false);
+    world.end().await;
+}

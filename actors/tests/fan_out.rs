@@ -142,6 +142,45 @@ async fn an_event_committed_while_a_tab_attaches_is_neither_lost_nor_doubled() {
 }
 
 #[actix::test]
+async fn what_passes_by_while_a_catch_up_is_read_is_part_of_it() {
+    let world = World::at(MORNING).start();
+    let patient = world.hospital.patient();
+    let (early, late) = (RecordingSession::open(), RecordingSession::open());
+    let _early = world
+        .tab(patient, Some(Seq::START), &early)
+        .await
+        .expect("attached");
+    for _ in 0..3 {
+        world.publish(patient);
+    }
+    eventually("three are there", || early.seqs().len() == 3).await;
+    world.hospital.set_late(Duration::from_millis(100));
+    let before = world.hospital.questions().0;
+    let publishing = async {
+        eventually("the read has begun", || {
+            world.hospital.questions().0 > before
+        })
+        .await;
+        world.publish(patient);
+        world.publish(patient);
+    };
+    let (attached, ()) = tokio::join!(world.tab(patient, Some(Seq(1)), &late), publishing);
+    let attached = attached.expect("attached");
+    let Continuity::CatchUp(missed) = attached.from else {
+        panic!("not {:?}", attached.from)
+    };
+    let missed: Vec<_> = missed.iter().map(|event| event.seq).collect();
+    assert_eq!((missed, attached.head), (seqs(2..=5), Seq(5)));
+    assert_eq!(late.heard(), [], "nothing twice");
+    assert_eq!(
+        early.seqs(),
+        seqs(1..=5),
+        "the read held up nobody who was there"
+    );
+    world.end().await;
+}
+
+#[actix::test]
 async fn positions_that_cannot_be_are_answered_with_a_reset_and_a_live_view() {
     let world = World::at(MORNING)
         .with(|settings| settings.catch_up_max = 10)

@@ -1,7 +1,7 @@
 //! Slow, full and vanished sessions: constant memory, nothing lost, nobody else delayed.
 
 use letterbox_actors::{
-    messages::Continuity,
+    messages::{AttachError, Continuity},
     testing::{RecordingSession, World, eventually},
 };
 use letterbox_domain::id::Seq;
@@ -134,5 +134,26 @@ async fn attaching_while_actors_retire_never_fails() {
                 .expect("attached"),
         );
     }
+    world.end().await;
+}
+
+#[actix::test]
+async fn a_view_that_was_never_full_is_not_resumed_but_attached_again() {
+    let world = World::at(MORNING).start();
+    let patient = world.hospital.patient();
+    let tab = RecordingSession::open();
+    let attached = world
+        .tab(patient, Some(Seq::START), &tab)
+        .await
+        .expect("attached");
+    let refused = world.system.resume(attached.attachment, Seq::START).await;
+    assert_eq!(refused.err(), Some(AttachError::Unavailable));
+    world.publish(patient);
+    let again = world
+        .tab(patient, Some(Seq::START), &RecordingSession::open())
+        .await
+        .expect("attached");
+    assert!(matches!(again.from, Continuity::CatchUp(missed) if missed.len() == 1));
+    assert_eq!(tab.heard(), [], "the refused view hears nothing more");
     world.end().await;
 }

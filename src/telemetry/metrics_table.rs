@@ -102,6 +102,10 @@ pub const METRICS: &[Metric] = &[
         "Events found missing and reloaded",
     ),
     counter(
+        "letterbox_mailbox_read_failures_total",
+        "Mailbox reads that failed; logged at most once a second",
+    ),
+    counter(
         "letterbox_attachments_total",
         "Sessions attached, by where they continue or why they were refused",
     ),

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,7 @@ pub struct Hospital {
     pub(super) state: Mutex<State>,
     down: AtomicBool,
     hanging: AtomicBool,
+    late_millis: AtomicU64,
     pub(super) questions: AtomicUsize,
     pub(super) largest_question: AtomicUsize,
 }
@@ -111,6 +112,7 @@ impl Hospital {
             state: Mutex::default(),
             down: AtomicBool::new(false),
             hanging: AtomicBool::new(false),
+            late_millis: AtomicU64::new(0),
             questions: AtomicUsize::new(0),
             largest_question: AtomicUsize::new(0),
         })
@@ -259,6 +261,19 @@ impl Hospital {
     /// Every question stays unanswered until it answers again.
     pub fn set_hanging(&self, hanging: bool) {
         self.hanging.store(hanging, Ordering::Release);
+    }
+
+    /// What a mailbox read found is so old when it is answered.
+    pub fn set_late(&self, by: Duration) {
+        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.late_millis.store(millis, Ordering::Release);
+    }
+
+    pub(super) async fn be_late(&self) {
+        let late = Duration::from_millis(self.late_millis.load(Ordering::Acquire));
+        if !late.is_zero() {
+            tokio::time::sleep(late).await;
+        }
     }
 
     /// Mailbox reads and comparisons asked for so far, and the most boxes asked for in one.

@@ -33,6 +33,7 @@ impl MailboxReader for Hospital {
         self.reach().await?;
         let mut events = self.events_after(patient, after);
         events.truncate(usize::from(limit));
+        self.be_late().await;
         Ok(events)
     }
 
