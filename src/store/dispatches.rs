@@ -66,30 +66,31 @@ const NEXT_DUE: &str = "
         (SELECT min(lease_until) FROM dispatches WHERE channel = $1 AND state = 'claimed' AND lease_until > app_now())
     ) - app_now())::float8";
 
-/// The attempt that a dead node left open is closed: `fenced` if nothing had left yet, else `unknown`.
+/// The attempt that a dead node left open is closed: `fenced` if nothing had left yet, else `unknown`. The row's own
+/// state before the claim is seen by the outer query, because it reads the snapshot of the statement's beginning.
 const CLAIM: &str = concat!(
-    "WITH due AS (
-        SELECT id, state AS was, attempt AS earlier FROM dispatches
-        WHERE channel = $1 AND state IN ('queued', 'claimed', 'unknown') AND due_at <= app_now()
-          AND (lease_until IS NULL OR lease_until <= app_now())
-        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    ), d AS (
+    "WITH d AS (
         UPDATE dispatches SET state = 'claimed', attempt = attempt + 1, lease_node = $4,
                               lease_until = app_now() + make_interval(secs => $3)
-        FROM due WHERE dispatches.id = due.id RETURNING dispatches.*, due.was, due.earlier
+        WHERE id = ANY (ARRAY (
+            SELECT id FROM dispatches
+            WHERE channel = $1 AND state IN ('queued', 'claimed', 'unknown') AND due_at <= app_now()
+              AND (lease_until IS NULL OR lease_until <= app_now())
+            ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+        RETURNING *
     ), begun AS (
         INSERT INTO attempts (dispatch_id, attempt, node, started_at) SELECT id, attempt, $4, app_now() FROM d
     ), stale AS (
         UPDATE attempts a SET finished_at = app_now(),
                               outcome = CASE WHEN a.sent_at IS NULL THEN 'fenced' ELSE 'unknown' END
-        FROM d WHERE a.dispatch_id = d.id AND a.attempt = d.earlier AND a.finished_at IS NULL
+        FROM d WHERE a.dispatch_id = d.id AND a.attempt = d.attempt - 1 AND a.finished_at IS NULL
     )
     SELECT d.id AS dispatch_id, d.attempt,
-           d.was = 'unknown' OR EXISTS (
+           was.state = 'unknown' OR EXISTS (
                SELECT FROM attempts a WHERE a.dispatch_id = d.id AND a.sent_at IS NOT NULL
                AND (a.outcome IS NULL OR a.outcome = 'unknown')) AS unknown_before, ",
     case_columns!(),
-    " FROM d JOIN cases c ON c.id = d.case_id ",
+    " FROM d JOIN dispatches was ON was.id = d.id JOIN cases c ON c.id = d.case_id ",
     case_joins!(),
     " ORDER BY d.due_at"
 );
