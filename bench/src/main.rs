@@ -15,7 +15,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use serde_json::{Value, json};
 
-
 /// `make bench` runs `all` beside a throwaway PostgreSQL that is durable (fsync on).
 #[derive(Debug, Parser)]
 #[command(version, about)]

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::body;
 use crate::channels::twilio::{Webhook, WebhookError};
+use crate::commands::record_receipt::{About, Heard, Receipt, record_receipt};
 use crate::commands::{Bells, Wake};
 use crate::store::ladder::LadderStore;
-use crate::store::receipts::{About, Heard, Receipt};
 
 /// A status callback is a handful of short fields.
 const MOST_BYTES: usize = 16 * 1_024;
@@ -54,15 +54,12 @@ async fn twilio(
         Some(dispatch) => About::Dispatch(dispatch.as_uuid()),
         None => About::Reference(&report.reference),
     };
-    match receipts
-        .ladder
-        .hear(Receipt {
-            about,
-            said,
-            code: report.code.as_deref(),
-        })
-        .await
-    {
+    let receipt = Receipt {
+        about,
+        said,
+        code: report.code.as_deref(),
+    };
+    match record_receipt(&receipts.ladder, receipt).await {
         Ok(Heard::Moved(events)) => {
             receipts.bells.ring(Wake {
                 events,

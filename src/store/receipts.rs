@@ -111,17 +111,3 @@ async fn find(tx: &Tx, about: About<'_>) -> Result<Option<Uuid>, StoreError> {
         }
     }
 }
-
-/// Twilio's message states in ours; `None` for those that say nothing (queued, sending, sent).
-///
-/// Source: Twilio, "Message status values".
-#[must_use]
-pub fn twilio_state(status: &str) -> Option<DispatchState> {
-    match status {
-        "accepted" | "scheduled" | "queued" | "sending" | "sent" => Some(DispatchState::Accepted),
-        "delivered" | "read" => Some(DispatchState::Delivered),
-        "undelivered" | "failed" => Some(DispatchState::Failed),
-        "canceled" => Some(DispatchState::Rejected),
-        _ => None,
-    }
-}
