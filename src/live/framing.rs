@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 use super::close::Ending;
 
 /// Read ahead at most this much: it stays allocated for the session's life. A receipt is 150 bytes.
-const READ_BUFFER_BYTES: usize = 128;
+const READ_BUFFER_BYTES: usize = 64;
 /// Larger things go by HTTPS. One inbound frame of this size pins as much for the session's life.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1_024;
 /// One message may take this much on the wire, headers of its fragments included. Without it a peer could send

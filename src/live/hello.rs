@@ -33,9 +33,6 @@ pub(super) struct Newcomer {
     began: Instant,
 }
 
-/// A newcomer that has become a session.
-pub(super) struct Welcomed(pub(super) Box<Session>);
-
 /// A newcomer that may not stay.
 pub(super) struct Refused {
     pub(super) why: Ending,
@@ -44,10 +41,10 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) async fn close(self) {
+    pub(super) async fn close(self: Box<Self>) {
         self.gate.end();
         tracing::debug!(sid = self.gate.sid, code = %self.why.label(), "live.newcomer_refused");
-        Box::pin(self.socket.close(self.why)).await;
+        self.socket.close(self.why).await;
     }
 }
 
@@ -69,7 +66,7 @@ impl Newcomer {
     ///
     /// # Errors
     /// [`Refused`], with what to close the socket with.
-    pub(super) async fn welcome(mut self) -> Result<Welcomed, Refused> {
+    pub(super) async fn welcome(mut self) -> Result<Box<Session>, Box<Refused>> {
         let identified = match self.identify().await {
             Ok(identified) => identified,
             Err(why) => return Err(self.refuse(why)),
@@ -107,21 +104,21 @@ impl Newcomer {
             _entry: entry,
         });
         match session.open_boxes(&who, &positions).await {
-            Ok(()) => Ok(Welcomed(session)),
-            Err(why) => Err(Refused {
+            Ok(()) => Ok(session),
+            Err(why) => Err(Box::new(Refused {
                 why,
                 gate: Arc::clone(&session.gate),
                 socket: session.into_socket(),
-            }),
+            })),
         }
     }
 
-    fn refuse(self, why: Ending) -> Refused {
-        Refused {
+    fn refuse(self, why: Ending) -> Box<Refused> {
+        Box::new(Refused {
             why,
             socket: self.socket,
             gate: self.gate,
-        }
+        })
     }
 
     async fn identify(&mut self) -> Result<Identified, Ending> {

@@ -21,7 +21,7 @@ use super::cursor::Position;
 use super::frame::{self, FromBrowser};
 use super::framing::{Received, Socket};
 use super::gate::{Gate, Next};
-use super::hello::{Newcomer, Welcomed};
+use super::hello::Newcomer;
 use super::measures;
 use super::rate::Rate;
 use super::registry::Entry;
@@ -60,25 +60,31 @@ enum Step {
 }
 
 /// Serves one socket until it ends, then closes it and writes its one line.
-pub(super) async fn serve(live: Arc<Live>, socket: Socket, seat: Seat) {
-    let newcomer = Newcomer::new(live, socket);
-    let why = match Box::pin(newcomer.welcome()).await {
-        Ok(Welcomed(mut session)) => {
-            let why = session.run().await;
-            session.end(why);
-            // Boxes are detached and the registry is left before the farewell, which may take two seconds.
-            let socket = session.into_socket();
-            Box::pin(socket.close(why)).await;
-            why
-        }
-        Err(refused) => {
-            let why = refused.why;
-            refused.close().await;
-            why
-        }
-    };
-    metrics::counter!(measures::ENDED, "code" => why.label()).increment(1);
-    drop(seat);
+///
+/// The future is what a session weighs while it idles, so every stage lives in a box of its own and only as long
+/// as it lasts.
+pub(super) fn serve(live: Arc<Live>, socket: Socket, seat: Seat) -> impl Future<Output = ()> {
+    let welcome = Box::pin(Newcomer::new(live, socket).welcome());
+    async move {
+        let why = match welcome.await {
+            Ok(mut session) => {
+                let why = session.run().await;
+                session.end(why);
+                // Boxes are detached and the registry is left before the farewell, which may take two seconds.
+                let farewell = Box::pin(session.into_socket().close(why));
+                farewell.await;
+                why
+            }
+            Err(refused) => {
+                let why = refused.why;
+                let farewell = Box::pin(refused.close());
+                farewell.await;
+                why
+            }
+        };
+        metrics::counter!(measures::ENDED, "code" => why.label()).increment(1);
+        drop(seat);
+    }
 }
 
 impl Session {
@@ -369,3 +375,21 @@ pub(super) const fn reason(why: ResetReason) -> &'static str {
 
 /// How long an actor or the store may take to answer a session before it is sent away to come back.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_output<F: Future>(_: impl Fn(Arc<Live>, Socket, Seat) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_is_small_by_construction() {
+        let (task, session) = (size_of_output(serve), std::mem::size_of::<Session>());
+        let gate = std::mem::size_of::<Gate>();
+        assert!(task <= 384, "the task has grown to {task} bytes");
+        assert!(session <= 512, "the session has grown to {session} bytes");
+        assert!(gate <= 256, "the gate has grown to {gate} bytes");
+    }
+}

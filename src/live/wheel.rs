@@ -37,7 +37,7 @@ impl Wheel {
             spokes: (0..SPOKES).map(|_| Mutex::default()).collect(),
             blocked: Mutex::default(),
             ping_every,
-            ask_again: (patience / 2).clamp(1, 30),
+            ask_again: (patience / 2).clamp(1, 3_600),
             write_within: seconds(limits.write_within).max(1),
         }
     }
