@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::child::{Kept, MakeCommand};
 use super::control;
 use super::play::Play;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, data_home};
 use crate::commands::seed::{self, Cast};
 use crate::config::Settings;
 use crate::pdf::Fonts;
@@ -34,8 +34,6 @@ pub struct Stage {
     pub port: u16,
     /// `letterbox-sandbox`; beside this program when `None`.
     pub sandbox_program: Option<PathBuf>,
-    /// Where the outside world keeps its journal and its post.
-    pub files: PathBuf,
 }
 
 /// Everything that is not the play itself.
@@ -45,7 +43,6 @@ pub(super) struct World {
     port: u16,
     sandbox: Mutex<Option<Kept>>,
     sandbox_url: String,
-    post_folder: PathBuf,
     server: Mutex<Option<Kept>>,
     make_server: Mutex<Option<MakeCommand>>,
 }
@@ -180,13 +177,13 @@ impl World {
             Some(program) => program.clone(),
             None => program.with_file_name("letterbox-sandbox"),
         };
-        let files = &stage.files;
+        let files = data_home().join("demo-world");
         let post_folder = files.join("post");
         std::fs::create_dir_all(&post_folder).with_context(|| files.display().to_string())?;
         let (http, smtp) = (free_port(0)?, free_port(0)?);
         let sandbox = Kept::start(
             "sandbox",
-            sandbox(sandbox_program.clone(), files, http, smtp),
+            sandbox(sandbox_program.clone(), &files, http, smtp),
         );
         let sandbox = sandbox.with_context(|| sandbox_program.display().to_string())?;
         let sandbox_url = format!("http://{http}");
@@ -200,7 +197,7 @@ impl World {
             port,
             app_url: cluster.app_url(),
             key_file: cluster.key_file().to_owned(),
-            post_folder: post_folder.clone(),
+            post_folder,
             smtp_port: smtp.port(),
             sandbox_url: sandbox_url.clone(),
         };
@@ -215,7 +212,6 @@ impl World {
             port,
             sandbox: Mutex::new(Some(sandbox)),
             sandbox_url,
-            post_folder,
             server: Mutex::default(),
             make_server: Mutex::default(),
         };
@@ -266,10 +262,6 @@ impl World {
     }
 
     async fn fresh_database(&self) -> anyhow::Result<Cast> {
-        // A new database begins its batch names afresh, so nothing of the old names may be left.
-        for folder in ["outgoing", "incoming"] {
-            empty(&self.post_folder.join(folder))?;
-        }
         let cleared = self
             .client
             .post(format!("{}/reset", self.sandbox_url))
@@ -377,15 +369,6 @@ fn sandbox(program: PathBuf, files: &Path, http: SocketAddr, smtp: SocketAddr) -
 /// A port of 127.0.0.1 that is free now; 0 asks for any.
 fn free_port(port: u16) -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()
-}
-
-/// Removes everything in a folder; makes the folder where there is none.
-fn empty(folder: &Path) -> anyhow::Result<()> {
-    let emptied = match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => std::fs::create_dir_all(folder),
-    };
-    emptied.with_context(|| folder.display().to_string())
 }
 
 fn random_token() -> anyhow::Result<String> {
