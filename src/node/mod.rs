@@ -45,7 +45,7 @@ const MORE_PORTS: u16 = 20;
 /// Why a node does not start; each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    #[error("the database: {0}")]
+    #[error("this server cannot serve from its database")]
     Store(#[from] StoreError),
     #[error("secrets.key_file {}: {source}", path.display())]
     KeyFile {
