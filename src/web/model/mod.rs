@@ -37,6 +37,7 @@ impl Fact {
 /// One choice of a select box or of a row of links.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Choice {
+    pub(crate) id: String,
     pub(crate) text: String,
     pub(crate) value: String,
     pub(crate) href: String,
