@@ -127,15 +127,16 @@ CREATE TABLE history (
     facts jsonb NOT NULL DEFAULT '{}',     -- ids, codes and instants only
     sha256 bytea NOT NULL
 );
--- The hash of a history row's canonical content. Independent of any session setting, so that anybody can check it.
+-- The hash of a history row's canonical content. It depends on no session setting, so that anybody can check it;
+-- STABLE only because PostgreSQL writes such a function into the statement that calls it.
 CREATE FUNCTION history_sha256(
     trust_id uuid, patient_id uuid, subject_kind text, subject_id uuid, kind text, at timestamptz, actor text,
     policy_version integer, facts jsonb
-) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT sha256(convert_to(
-        coalesce(trust_id::text, '') || '|' || coalesce(patient_id::text, '') || '|' || subject_kind || '|'
-        || subject_id::text || '|' || kind || '|' || extract(epoch FROM at)::text || '|' || actor || '|'
-        || coalesce(policy_version::text, '') || '|' || facts::text, 'UTF8')) $$;
+) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT sha256(
+        uuid_send(trust_id) || coalesce('\x01' || uuid_send(patient_id), '\x00') || uuid_send(subject_id)
+        || timestamptz_send(at) || coalesce('\x01' || int4send(policy_version), '\x00')
+        || convert_to(subject_kind || '|' || kind || '|' || actor || '|' || facts::text, 'UTF8')) $$;
 CREATE INDEX history_subject ON history (subject_id, id);
 CREATE INDEX history_trust ON history (trust_id, id); -- boards ask each second whether anything is new
 

@@ -56,11 +56,11 @@ const OPEN_CASES: &str = "
 const CASES: &str = "
     INSERT INTO cases (id, trust_id, patient_id, appointment_id, appointment_change, policy_version, urgent, step_rungs,
                        step_ats, climbed, deadline_at, promised_at, due_at, created_at)
-    SELECT c.id, $1, c.patient, c.appointment, c.change, c.policy, c.urgent, c.rungs::smallint[], c.ats::timestamptz[],
-           c.climbed, c.deadline, c.promised, c.due, app_now()
-    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $6::integer[], $7::boolean[], $8::text[],
-                $9::text[], $10::smallint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
-         AS c (id, patient, appointment, change, policy, urgent, rungs, ats, climbed, deadline, promised, due)";
+    SELECT c.id, $1, c.patient, c.appointment, c.change, c.policy, c.urgent,
+           ($8::smallint[])[c.first:c.last], ($9::timestamptz[])[c.first:c.last], c.climbed, c.deadline, c.promised, c.due, app_now()
+    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::integer[], $6::integer[], $7::boolean[], $14::integer[],
+                $15::integer[], $10::smallint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
+         AS c (id, patient, appointment, change, policy, urgent, first, last, climbed, deadline, promised, due)";
 
 /// An appointment of the trust that is here already.
 #[derive(Clone, Debug)]
@@ -335,6 +335,8 @@ pub async fn insert_cases(
             &cases.deadlines,
             &cases.promised,
             &cases.dues,
+            &cases.first,
+            &cases.last,
         ],
     )
     .await

@@ -34,8 +34,6 @@ pub struct Revoked {
     pub patient: PatientId,
     /// Who looked.
     pub carer: AccountId,
-    /// The patient's circle as it stands now.
-    pub version: GrantsVersion,
 }
 
 /// A node whose heartbeat is older than this shows nothing to carers any more, so nobody waits for it.
@@ -166,7 +164,6 @@ impl Store {
                 grant,
                 patient: patient.into(),
                 carer: carer.into(),
-                version: GrantsVersion(version),
             }))
         };
         let revoked = self.run("grants.revoke", &principal, withdraw).await?;

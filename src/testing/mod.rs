@@ -11,8 +11,10 @@ use tokio_postgres::{Client, NoTls};
 use url_parts::UrlParts;
 
 mod hospital;
+mod proxy;
 
 pub use hospital::{Hospital, Patient, test_number};
+pub use proxy::Proxy;
 
 use crate::config::Settings;
 use crate::store::{Clock, Store, StoreError, migrate, schema_fingerprint};
@@ -126,6 +128,31 @@ impl TestDb {
     #[must_use]
     pub fn migrate_url(&self) -> String {
         self.base.role_url("letterbox_migrate", &self.name)
+    }
+
+    /// A server's store that reaches this database through a proxy.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn store_through(&self, proxy: &Proxy) -> Store {
+        let url = self
+            .base
+            .at(&proxy.address())
+            .role_url("letterbox_app", &self.name);
+        let store = match settings(&url, &[]) {
+            Ok(settings) => Store::connect(&settings.database, settings.mode).await,
+            Err(error) => Err(error),
+        };
+        match store {
+            Ok(store) => store,
+            Err(error) => panic!("no store through the proxy: {error}"),
+        }
+    }
+
+    /// `host:port` of the cluster.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.base.host()
     }
 
     /// A connection of one's own as superuser, for looking at rows and for breaking things.
@@ -276,6 +303,18 @@ mod url_parts {
                 host: host.to_owned(),
                 options,
             })
+        }
+
+        /// The same cluster, reached elsewhere.
+        pub(super) fn at(&self, host: &str) -> Self {
+            Self {
+                host: host.to_owned(),
+                ..self.clone()
+            }
+        }
+
+        pub(super) fn host(&self) -> &str {
+            &self.host
         }
 
         pub(super) fn url(&self, database: &str) -> String {

@@ -8,6 +8,8 @@
 mod decide;
 mod write;
 
+use std::collections::BTreeSet;
+
 use letterbox_domain::id::{CaseId, LetterId};
 
 use super::forms::NewLetter;
@@ -139,15 +141,27 @@ async fn attempt(
     Ok(decisions.write(tx).await?)
 }
 
+/// Each thing once: a batch is often of one specialty, and one file may go to many.
 fn asked<'a>(items: &'a [Item<'_>]) -> Asked<'a> {
-    let mut asked = Asked::default();
-    for item in items {
-        asked.patients.push(&item.form.patient);
-        asked.letters.push(&item.form.source_id);
-        asked.letters.extend(item.replaces);
-        asked.documents.push(&item.form.document);
-        asked.appointments.extend(item.form.appointment.as_deref());
-        asked.specialties.push(&item.form.specialty);
+    let each = |of: &dyn Fn(&'a Item<'_>) -> Option<&'a str>| -> Vec<&'a str> {
+        items
+            .iter()
+            .filter_map(of)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    };
+    let mut letters = each(&|item| Some(&item.form.source_id));
+    letters.extend(items.iter().filter_map(|item| item.replaces));
+    let documents: BTreeSet<&[u8]> = items
+        .iter()
+        .map(|item| item.form.document.as_slice())
+        .collect();
+    Asked {
+        patients: each(&|item| Some(&item.form.patient)),
+        letters,
+        documents: documents.into_iter().collect(),
+        appointments: each(&|item| item.form.appointment.as_deref()),
+        specialties: each(&|item| Some(&item.form.specialty)),
     }
-    asked
 }

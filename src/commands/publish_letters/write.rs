@@ -7,7 +7,7 @@ use letterbox_domain::dispatch::Channel;
 use letterbox_domain::event::Event;
 use letterbox_domain::id::{CaseId, LetterId};
 use letterbox_domain::letter::LetterState;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Publication;
 use super::decide::{Accepted, Decisions};
@@ -166,7 +166,6 @@ impl Accepted<'_> {
     }
 
     fn entry(&self, trust: uuid::Uuid, policy_version: i32) -> Entry {
-        let case = self.birth.as_ref().map(|birth| &birth.case);
         Entry {
             trust,
             patient: Some(self.resolved.patient.id.as_uuid()),
@@ -178,20 +177,25 @@ impl Accepted<'_> {
                 "letter.published"
             },
             policy_version: Some(policy_version),
-            facts: json!({
-                "case": case.map(|case| case.id.as_uuid()),
-                "route": self.route.name(),
-                "reason": self.reason.name(),
-                "kind": self.item.form.kind.name(),
-                "form": hex::encode(self.item.form_sha256),
-                "document": self.resolved.document.as_uuid(),
-                "deadline_at": case.map(|case| case.plan.deadline),
-                "promised_at": case.and_then(|case| case.plan.post_at),
-                "release_at": self.item.form.release_at,
-                "replaces": self.resolved.replaced.map(|letter| letter.id.as_uuid()),
-                "restricted": self.restricted,
-            }),
+            facts: self.facts(),
         }
+    }
+
+    /// Short, as there is one a letter; what the letter's own row never changes is not repeated.
+    fn facts(&self) -> Value {
+        let mut facts = json!({ "route": self.route.name(), "reason": self.reason.name() });
+        if let Some(birth) = &self.birth {
+            facts["case"] = json!(birth.case.id.as_uuid());
+            facts["deadline_at"] = json!(birth.case.plan.deadline);
+            facts["promised_at"] = json!(birth.case.plan.post_at);
+        }
+        if let Some(replaced) = self.resolved.replaced {
+            facts["replaces"] = json!(replaced.id.as_uuid());
+        }
+        if self.restricted {
+            facts["restricted"] = json!(true);
+        }
+        facts
     }
 }
 

@@ -29,10 +29,11 @@ const RELEASE: &str = "
     UPDATE letters SET state = 'published', published_at = app_now(), version = version + 1 WHERE id = ANY($1)";
 
 const REPLAN: &str = "
-    UPDATE cases SET step_rungs = n.rungs::smallint[], step_ats = n.ats::timestamptz[], climbed = n.climbed,
+    UPDATE cases SET step_rungs = ($2::smallint[])[n.first:n.last], step_ats = ($3::timestamptz[])[n.first:n.last],
+                     climbed = n.climbed,
                      deadline_at = n.deadline, promised_at = n.promised, due_at = n.due, urgent = n.urgent
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
-                $7::timestamptz[], $8::boolean[]) AS n (id, rungs, ats, climbed, deadline, promised, due, urgent)
+    FROM unnest($1::uuid[], $9::integer[], $10::integer[], $4::smallint[], $5::timestamptz[], $6::timestamptz[],
+                $7::timestamptz[], $8::boolean[]) AS n (id, first, last, climbed, deadline, promised, due, urgent)
     WHERE cases.id = n.id AND cases.ended_at IS NULL";
 
 /// A held letter whose time has come.
@@ -131,6 +132,8 @@ pub async fn replan(tx: &Tx, cases: &[NewCase]) -> Result<(), StoreError> {
             &columns.promised,
             &columns.dues,
             &columns.urgent,
+            &columns.first,
+            &columns.last,
         ],
     )
     .await

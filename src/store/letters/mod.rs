@@ -3,8 +3,6 @@
 mod held;
 mod known;
 
-use std::fmt::Write as _;
-
 use chrono::{DateTime, Utc};
 use letterbox_domain::id::{AppointmentId, CaseId, DocumentId, LetterId, PatientId, TrustId};
 use letterbox_domain::ladder::Plan;
@@ -22,11 +20,12 @@ const INSERT: &str = "
     WITH cases_born AS (
         INSERT INTO cases (id, trust_id, patient_id, letter_id, policy_version, urgent, step_rungs, step_ats, climbed,
                            deadline_at, promised_at, due_at, created_at)
-        SELECT c.id, $1, c.patient, c.letter, c.policy, c.urgent, c.rungs::smallint[], c.ats::timestamptz[], c.climbed,
+        SELECT c.id, $1, c.patient, c.letter, c.policy, c.urgent, ($8::smallint[])[c.first:c.last], ($9::timestamptz[])[c.first:c.last],
+               c.climbed,
                c.deadline, c.promised, c.due, $2
-        FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::integer[], $7::boolean[], $8::text[], $9::text[],
+        FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::integer[], $7::boolean[], $34::integer[], $35::integer[],
                     $10::smallint[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[])
-             AS c (id, patient, letter, policy, urgent, rungs, ats, climbed, deadline, promised, due)
+             AS c (id, patient, letter, policy, urgent, first, last, climbed, deadline, promised, due)
     )
     INSERT INTO letters (id, trust_id, source_id, form_sha256, patient_id, document_id, kind, title, specialty, clinic,
                          contact_phone, contact_hours, appointment_id, full_text, authored_at, release_at, published_at,
@@ -163,6 +162,8 @@ pub async fn insert(
                 &letters.reasons,
                 &letters.restricted,
                 &letters.replaces,
+                &cases.first,
+                &cases.last,
             ],
         )
         .await;
@@ -182,8 +183,12 @@ pub(super) struct CaseColumns {
     pub(super) subjects: Vec<Uuid>,
     pub(super) policies: Vec<i32>,
     pub(super) urgent: Vec<bool>,
-    pub(super) rungs: Vec<String>,
-    pub(super) ats: Vec<String>,
+    /// Steps of all cases, one after the other: an array of arrays cannot travel as one parameter.
+    pub(super) rungs: Vec<i16>,
+    pub(super) ats: Vec<DateTime<Utc>>,
+    /// Where each case's steps begin and end among them, counted from 1 as SQL does.
+    pub(super) first: Vec<i32>,
+    pub(super) last: Vec<i32>,
     pub(super) climbed: Vec<i16>,
     pub(super) deadlines: Vec<DateTime<Utc>>,
     pub(super) promised: Vec<Option<DateTime<Utc>>>,
@@ -196,14 +201,19 @@ impl CaseColumns {
     ) -> Self {
         let mut columns = Self::default();
         for (patient, subject, case) in new {
-            let (rungs, ats) = steps(&case.plan);
             columns.ids.push(case.id.as_uuid());
             columns.patients.push(patient.as_uuid());
             columns.subjects.push(subject.into());
             columns.policies.push(case.policy_version);
             columns.urgent.push(case.plan.urgent);
-            columns.rungs.push(rungs);
-            columns.ats.push(ats);
+            columns.first.push(position(columns.rungs.len()) + 1);
+            columns
+                .rungs
+                .extend(case.plan.steps.iter().map(|step| step.rung.number()));
+            columns
+                .ats
+                .extend(case.plan.steps.iter().map(|step| step.at));
+            columns.last.push(position(columns.rungs.len()));
             columns
                 .climbed
                 .push(i16::try_from(case.climbed).unwrap_or(i16::MAX));
@@ -215,22 +225,9 @@ impl CaseColumns {
     }
 }
 
-/// A plan's steps as two array literals: an array of arrays cannot travel as one parameter.
-fn steps(plan: &Plan) -> (String, String) {
-    let (mut rungs, mut ats) = (String::with_capacity(16), String::with_capacity(160));
-    for (n, step) in plan.steps.iter().enumerate() {
-        let before = if n == 0 { '{' } else { ',' };
-        let written = write!(rungs, "{before}{}", step.rung.number())
-            .and_then(|()| write!(ats, "{before}{}", step.at.format("%Y-%m-%dT%H:%M:%S%.6fZ")));
-        debug_assert!(written.is_ok(), "a String takes everything");
-    }
-    if plan.steps.is_empty() {
-        rungs.push('{');
-        ats.push('{');
-    }
-    rungs.push('}');
-    ats.push('}');
-    (rungs, ats)
+/// A position in an array of SQL; transactions have at most a few thousand steps.
+fn position(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 #[derive(Default)]

@@ -23,6 +23,5 @@ export const browser: World = {
   random: Math.random,
   after: (milliseconds, run) => window.setTimeout(run, milliseconds),
   cancel: (timer) => window.clearTimeout(timer),
-  // Not `performance.now()`, which stands still on some machines while they sleep.
-  now: () => Date.now(),
+  now: () => performance.now(),
 };

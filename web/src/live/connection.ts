@@ -55,7 +55,6 @@ export class Connection {
   private ackWanted = false;
   private failures = 0;
   private connectedAt = 0;
-  private heardAt = 0;
   private ping = 25_000;
   private stopped = false;
   private hidden = false;
@@ -87,16 +86,15 @@ export class Connection {
     }
   }
 
-  /** The browser says that it has a network again, or the page is in view again. A live socket is left alone. */
+  /** The browser says that it has a network again, or the page is in view again. */
   comeBack(): void {
     if (this.stopped || this.hidden) return;
     if (this.socket) {
-      // A socket may have died in our sleep without saying so; timers slept too, so the clock is asked.
-      if (this.world.now() - this.heardAt <= this.ping + GRACE) return;
-      this.socket.close();
-      this.forget();
+      // A socket may have died in our sleep without saying so: any answer within the grace proves it alive.
+      this.send({ t: "p" });
+      this.expectWithin(GRACE);
+      return;
     }
-    this.page.reconnecting();
     this.schedule(waitOnReturn(() => this.world.random()));
   }
 
@@ -135,7 +133,6 @@ export class Connection {
   private listen(ticket: string): void {
     const socket = this.world.open();
     this.socket = socket;
-    this.heardAt = this.world.now();
     this.expectWithin(GRACE);
     socket.onopen = () => {
       if (this.socket === socket) this.send({ t: "hi", ticket, pos: this.positions });
@@ -149,7 +146,6 @@ export class Connection {
   }
 
   private received(text: string): void {
-    this.heardAt = this.world.now();
     this.expectWithin(this.ping + GRACE);
     const frame = read(text);
     if (!frame) return;
