@@ -1,10 +1,8 @@
-//! Held letters whose time has come enter their mailboxes, and their deadlines begin to run. A chore looks for them.
+//! Held letters whose time has come enter their mailboxes, and their deadlines begin to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use letterbox_actors::ports::{Chore, PortError, PortResult};
 use letterbox_domain::event::{EventKind, ItemRef};
 use letterbox_domain::id::{LetterId, PatientId, TrustId};
 use letterbox_domain::ladder::{plan_letter, plan_post};
@@ -13,7 +11,7 @@ use letterbox_domain::route::Route;
 use serde_json::json;
 
 use super::births::{Birth, Of};
-use super::{Bells, CommandError, Wake, calendars};
+use super::{CommandError, Wake, calendars};
 use crate::store::climbs::{self, Climb};
 use crate::store::events::{self, Locked, NewEvent};
 use crate::store::history::{self, Entry};
@@ -35,56 +33,6 @@ pub async fn release_due_letters(
             attempt(tx, principal, limit)
         })
         .await
-}
-
-/// Letters of one transaction: a release is rare, and short locks keep publishing going.
-const AT_ONCE: i64 = 100;
-
-/// The chore that releases what is due. Idempotent; every node may run it.
-pub struct ReleaseLetters {
-    store: Store,
-    principal: Principal,
-    bells: Arc<dyn Bells>,
-}
-
-impl ReleaseLetters {
-    /// Acts as `principal`, which is a node, and rings `bells` after each commit.
-    #[must_use]
-    pub fn new(store: Store, principal: Principal, bells: Arc<dyn Bells>) -> Self {
-        Self {
-            store,
-            principal,
-            bells,
-        }
-    }
-}
-
-#[async_trait]
-impl Chore for ReleaseLetters {
-    fn name(&self) -> &'static str {
-        "letters.release"
-    }
-
-    fn schedule(&self) -> &str {
-        "*/5 * * * * *"
-    }
-
-    async fn run(&self) -> PortResult<u64> {
-        let mut released = 0;
-        loop {
-            let (count, wake) = release_due_letters(&self.store, &self.principal, AT_ONCE)
-                .await
-                .map_err(|error| match error {
-                    CommandError::Store(error) => PortError::from(error),
-                    CommandError::Refused(refusal) => PortError::unavailable(refusal),
-                })?;
-            self.bells.ring(wake);
-            released += count;
-            if count == 0 {
-                return Ok(u64::try_from(released).unwrap_or(u64::MAX));
-            }
-        }
-    }
 }
 
 /// A letter that is released, with its new plan where it has a case that nobody has moved yet.
