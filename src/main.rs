@@ -36,6 +36,9 @@ enum Command {
         /// `letterbox-sandbox`, where it does not lie beside this program.
         #[arg(long)]
         sandbox: Option<PathBuf>,
+        /// Folder of its PostgreSQL, to keep it apart from another demonstration on this machine.
+        #[arg(long)]
+        data: Option<PathBuf>,
     },
     /// Writes made-up patients who are signed in, for a load test. Refused where real patients could be.
     Seed {
@@ -93,10 +96,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(configured) => serve(configured.load()?),
-        Command::Demo { port, sandbox } => show(demo::Stage {
+        Command::Demo {
             port,
-            sandbox_program: sandbox,
-        }),
+            sandbox,
+            data,
+        } => show(port, sandbox, data),
         Command::Seed {
             configured,
             patients,
@@ -152,11 +156,25 @@ fn serve(settings: Settings) -> anyhow::Result<()> {
     Ok(served?)
 }
 
-fn show(stage: demo::Stage) -> anyhow::Result<()> {
+fn show(port: u16, sandbox: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<()> {
     telemetry::start(
-        &Settings::with(&[("telemetry.format", "text"), ("telemetry.filter", "warn")])?.telemetry,
+        &Settings::with(&[
+            ("mode", "demo"),
+            ("telemetry.format", "text"),
+            ("telemetry.filter", "warn"),
+        ])?
+        .telemetry,
     )?;
-    match Cluster::ensure(&Options::named("demo")) {
+    let mut options = Options::named("demo");
+    options.folder = data.unwrap_or(options.folder);
+    let mut world = options.folder.clone().into_os_string();
+    world.push("-world");
+    let stage = demo::Stage {
+        port,
+        sandbox_program: sandbox,
+        world: world.into(),
+    };
+    match Cluster::ensure(&options) {
         Ok(cluster) => actix_rt::System::new().block_on(demo::run(stage, cluster)),
         Err(ClusterError::InUse { url: Some(url), .. }) => {
             println!("The demonstration is running already: {url}");

@@ -20,6 +20,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// The installation's own key.
     pub secrets: SecretSettings,
+    /// What the pages say about the portal.
+    pub portal: PortalSettings,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
     /// What trusts may send, and how much of it.
@@ -90,6 +92,15 @@ pub struct DatabaseSettings {
 pub struct SecretSettings {
     #[serde(deserialize_with = "values::path")]
     pub key_file: Option<PathBuf>,
+}
+
+/// What the pages say about the portal.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortalSettings {
+    #[serde(deserialize_with = "values::text")]
+    pub banner: Option<String>,
+    pub help_email: String,
 }
 
 /// How long people stay signed in.

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::child::{Kept, MakeCommand};
 use super::control;
 use super::play::Play;
-use crate::cluster::{Cluster, data_home};
+use crate::cluster::Cluster;
 use crate::commands::seed::{self, Cast};
 use crate::config::Settings;
 use crate::pdf::Fonts;
@@ -34,6 +34,8 @@ pub struct Stage {
     pub port: u16,
     /// `letterbox-sandbox`; beside this program when `None`.
     pub sandbox_program: Option<PathBuf>,
+    /// Folder of what the outside world keeps: its journal, and the print house's batches.
+    pub world: PathBuf,
 }
 
 /// Everything that is not the play itself.
@@ -41,6 +43,7 @@ pub(super) struct World {
     urls: Urls,
     client: Client,
     port: u16,
+    post_folder: PathBuf,
     sandbox: Mutex<Option<Kept>>,
     sandbox_url: String,
     server: Mutex<Option<Kept>>,
@@ -177,7 +180,7 @@ impl World {
             Some(program) => program.clone(),
             None => program.with_file_name("letterbox-sandbox"),
         };
-        let files = data_home().join("demo-world");
+        let files = stage.world.clone();
         let post_folder = files.join("post");
         std::fs::create_dir_all(&post_folder).with_context(|| files.display().to_string())?;
         let (http, smtp) = (free_port(0)?, free_port(0)?);
@@ -197,7 +200,7 @@ impl World {
             port,
             app_url: cluster.app_url(),
             key_file: cluster.key_file().to_owned(),
-            post_folder,
+            post_folder: post_folder.clone(),
             smtp_port: smtp.port(),
             sandbox_url: sandbox_url.clone(),
         };
@@ -210,6 +213,7 @@ impl World {
             urls,
             client,
             port,
+            post_folder,
             sandbox: Mutex::new(Some(sandbox)),
             sandbox_url,
             server: Mutex::default(),
@@ -262,6 +266,16 @@ impl World {
     }
 
     async fn fresh_database(&self) -> anyhow::Result<Cast> {
+        // Batches of an earlier show: their names are used again, and a name that has gone out is never overwritten.
+        for folder in ["outgoing", "incoming"] {
+            let folder = self.post_folder.join(folder);
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| folder.display().to_string());
+                }
+                _ => std::fs::create_dir_all(&folder)?,
+            }
+        }
         let cleared = self
             .client
             .post(format!("{}/reset", self.sandbox_url))

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_codec::Framed;
 use actix_http::body::MessageBody;
 use actix_http::h1::Codec;
-use actix_http::{HttpService, Request, Response};
+use actix_http::{Extensions, HttpService, Request, Response};
 use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
@@ -26,6 +26,7 @@ use super::admission::Seat;
 use super::framing::{self, Socket};
 use super::handshake::{self, Refusal};
 use super::{Live, measures, session};
+use crate::web::remember_socket;
 
 /// The answer to an upgrade must leave within this: it is 200 bytes into an empty buffer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -106,6 +107,7 @@ where
             .client_request_timeout(settings.head_within)
             .client_disconnect_timeout(Duration::from_secs(1))
             .local_addr(local)
+            .on_connect_ext(|io: &TcpStream, data: &mut Extensions| remember_socket(io, data))
             // Idle connections are closed when a stop begins; otherwise each would be waited for.
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();

@@ -45,7 +45,7 @@ const MORE_PORTS: u16 = 20;
 /// Why a node does not start; each says what to change.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    #[error("the database: {0}")]
+    #[error("this server cannot serve from its database")]
     Store(#[from] StoreError),
     #[error("secrets.key_file {}: {source}", path.display())]
     KeyFile {
@@ -148,6 +148,8 @@ struct Node {
     identity: Identity,
     api: web::Data<Api>,
     receipts: web::Data<Receipts>,
+    portal: web::Data<pages::Portal>,
+    templates: web::Data<pages::templates::Templates>,
 }
 
 impl Node {
@@ -184,6 +186,14 @@ impl Node {
         bells.connect(system.clone());
         let inspector = Arc::new(Inspector::new(inspector_limits(settings)?));
         let api = Api::new(store.clone(), bells.clone(), inspector, &settings.intake);
+        let portal = pages::Portal {
+            store: store.clone(),
+            ladder: ladder.clone(),
+            system: system.clone(),
+            live: Arc::clone(&live),
+            bells: bells.clone(),
+            demo: pages::Demo::of(settings.mode, &settings.demo).map(Arc::new),
+        };
         let receipts = Receipts {
             webhook: channels.webhook,
             ladder,
@@ -191,6 +201,8 @@ impl Node {
         };
         Ok(Self {
             identity: Identity::new(store.clone(), &settings.sessions, origins),
+            portal: web::Data::new(portal),
+            templates: web::Data::new(pages::templates::Templates::new(site(settings))),
             api: web::Data::new(api),
             receipts: web::Data::new(receipts),
             store,
@@ -213,6 +225,7 @@ impl Node {
         let identity = web::Data::new(self.identity.clone());
         let (live, api) = (live::ticket::data(&self.live), self.api.clone());
         let receipts = self.receipts.clone();
+        let (portal, templates) = (self.portal.clone(), self.templates.clone());
         let door = DoorSettings {
             workers: settings.server.workers,
             connections_per_worker: settings.server.max_connections,
@@ -227,6 +240,8 @@ impl Node {
                 .app_data(live.clone())
                 .app_data(api.clone())
                 .app_data(receipts.clone())
+                .app_data(portal.clone())
+                .app_data(templates.clone())
                 .configure(health::routes)
                 .configure(api::routes)
                 .configure(api::provider_routes)
@@ -241,6 +256,15 @@ impl Node {
         let left = self.live.drain(settings.server.drain).await;
         let report = self.system.drain(settings.server.drain).await;
         tracing::info!(sessions = left.told, sockets_left = left.left, unfinished = ?report.unfinished, "node.drained");
+    }
+}
+
+/// What the pages say about the portal.
+fn site(settings: &Settings) -> pages::templates::Site {
+    pages::templates::Site {
+        portal_name: settings.server.service_name.clone(),
+        banner: settings.portal.banner.clone(),
+        help_email: settings.portal.help_email.clone(),
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Revoked {
     pub patient: PatientId,
     /// Who looked.
     pub carer: AccountId,
+    /// The patient's circle as it stands now.
+    pub version: GrantsVersion,
 }
 
 /// A node whose heartbeat is older than this shows nothing to carers any more, so nobody waits for it.
@@ -164,6 +166,7 @@ impl Store {
                 grant,
                 patient: patient.into(),
                 carer: carer.into(),
+                version: GrantsVersion(version),
             }))
         };
         let revoked = self.run("grants.revoke", &principal, withdraw).await?;

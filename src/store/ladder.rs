@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::case_rows::CaseRow;
 use super::{Principal, Store, StoreError, Tx, policies};
+use crate::config::Mode;
 
 /// The words under which messages go out.
 #[derive(Clone, Debug)]
@@ -108,7 +109,7 @@ impl LadderStore {
             sender: Arc::new(sender),
             notices,
             calendars: Arc::new(Calendars::built_in()),
-            fenced: fenced_by_environment(),
+            fenced: store.mode() != Mode::Test || fenced_by_environment(),
         }
     }
 
@@ -149,13 +150,13 @@ impl std::fmt::Debug for LadderStore {
     }
 }
 
-/// `LETTERBOX_TEST_UNFENCED=1` removes the fencing checks from a test build, for the crash harness's counter-test.
-#[cfg(any(test, feature = "testing"))]
+/// `LETTERBOX_TEST_UNFENCED=1` removes the fencing checks from a debug build in mode `test`, for the crash harness's counter-test.
+#[cfg(debug_assertions)]
 fn fenced_by_environment() -> bool {
     std::env::var_os("LETTERBOX_TEST_UNFENCED").is_none_or(|value| value != "1")
 }
 
-#[cfg(not(any(test, feature = "testing")))]
+#[cfg(not(debug_assertions))]
 const fn fenced_by_environment() -> bool {
     true
 }

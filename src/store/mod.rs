@@ -28,6 +28,7 @@ mod mailbox;
 mod notices;
 pub mod openings;
 pub mod outbox;
+pub mod pages;
 pub mod people;
 pub mod policies;
 mod print;
@@ -64,6 +65,7 @@ pub use circle::{AccountBox, Ods};
 pub use error::{Retryable, StoreError};
 pub use schema::{Clock, migrate, schema_fingerprint};
 pub use sessions::{AccountKind, FoundSession, Idle, NewSession, Redeemed, Shown};
+pub use tally::Tally;
 pub use tx::{Params, Tx};
 
 /// On whose behalf a transaction runs.

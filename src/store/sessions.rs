@@ -322,18 +322,6 @@ impl Store {
         Ok(redeemed)
     }
 
-    /// Deletes tickets that were never used. Answers how many.
-    ///
-    /// # Errors
-    /// Any [`StoreError`].
-    pub async fn sweep_tickets(&self) -> Result<u64, StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
-        let sql = "DELETE FROM live_tickets WHERE expires_at < app_now()";
-        let swept = tx.execute(sql, &[]).await?;
-        tx.commit().await?;
-        Ok(swept)
-    }
-
     /// Keeps receipts. Those for events that the account may not see are dropped without a word.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ pub struct CaseFacts {
     pub promised_at: Option<DateTime<Utc>>,
     /// How and when it ended.
     pub end: Option<(CaseEnd, DateTime<Utc>)>,
-    /// What exactly ended it, such as `spoke`.
+    /// What exactly ended it, such as `told_by_phone`.
     pub end_detail: Option<String>,
     /// When the batch that holds its paper was closed, until the print house has answered.
     pub batch_closed_at: Option<DateTime<Utc>>,
@@ -210,7 +210,9 @@ impl CaseFacts {
         calendars: &Calendars,
     ) -> Standing<'static> {
         match self.end {
-            Some((CaseEnd::HandedOver, at)) if self.end_detail.as_deref() == Some("spoke") => {
+            Some((CaseEnd::HandedOver, at))
+                if self.end_detail.as_deref() == Some("told_by_phone") =>
+            {
                 return Standing::ToldByPhone { at };
             }
             Some((CaseEnd::HandedOver, _)) => return Standing::WithTheHospital,

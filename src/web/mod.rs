@@ -6,14 +6,62 @@ pub mod guard;
 pub mod page;
 pub mod templates;
 
+mod appointments;
 mod assets;
+mod board;
+mod circle;
+mod dashboard;
+mod demo;
+mod documents;
+mod failure;
+mod letter;
 mod model;
+mod nonce;
+mod opening;
+mod outside;
+mod people;
+mod portal;
 #[cfg(test)]
 mod samples;
+mod stage;
+mod witnessed;
+mod words;
 
-use actix_web::web::ServiceConfig;
+pub use demo::Demo;
+pub use portal::Portal;
+pub use witnessed::remember_socket;
 
-/// Registers every page and asset.
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+use crate::identity::csrf::only_our_pages;
+
+/// Registers every page and asset, behind their headers and the check that forms come from our own pages.
+///
+/// Needs `web::Data` of [`Portal`], [`templates::Templates`] and the identity in the app. Comes last: whatever no
+/// other route has taken is answered here, with a page that says that it does not exist.
 pub fn routes(service: &mut ServiceConfig) {
-    assets::routes(service);
+    let pages = web::scope("")
+        .wrap(from_fn(only_our_pages))
+        .wrap(from_fn(guard::guard))
+        .configure(all);
+    service.service(pages.default_service(web::to(failure::nowhere)));
+}
+
+fn all(service: &mut ServiceConfig) {
+    for register in [
+        assets::routes,
+        dashboard::routes,
+        documents::routes,
+        letter::routes,
+        appointments::routes,
+        circle::routes,
+        people::routes,
+        board::routes,
+        demo::routes,
+        stage::routes,
+        outside::routes,
+    ] {
+        register(service);
+    }
 }

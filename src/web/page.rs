@@ -28,7 +28,7 @@ pub struct Chrome {
     /// Tabs on a computer, the Menu on a phone.
     pub nav: Vec<NavItem>,
     /// How an open page stays up to date.
-    pub live: Option<Live>,
+    pub live: Option<LiveSource>,
 }
 
 /// One entry of the navigation, with its sub-menu.
@@ -46,7 +46,7 @@ pub struct NavItem {
 
 /// Where an open page asks how it stands now.
 #[derive(Clone, Debug, Serialize)]
-pub struct Live {
+pub struct LiveSource {
     /// `socket` for signed-in people, `poll` for the pages of the demonstration's stage.
     pub how: &'static str,
     /// Address of the same view model as JSON.

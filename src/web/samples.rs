@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::model::*;
-use super::page::{Chrome, Live, patient_nav};
+use super::page::{Chrome, LiveSource, patient_nav};
 use super::templates::{Site, Templates};
 
 fn templates() -> Templates {
@@ -22,7 +22,7 @@ fn chrome(title: &str, area: &'static str, here: &str) -> Chrome {
         who: Some("Margaret Jones".to_owned()),
         csrf: "token".to_owned(),
         nav: patient_nav(here, false),
-        live: Some(Live {
+        live: Some(LiveSource {
             how: "socket",
             source: format!("{here}/rows.json"),
             reload: here.to_owned(),
@@ -196,6 +196,7 @@ fn appointments() {
         details_url: None,
     };
     let choice = |text: &str, current| Choice {
+        id: String::new(),
         text: text.to_owned(),
         value: String::new(),
         href: "/my-health/appointments".to_owned(),
@@ -356,6 +357,7 @@ fn board() {
         promise: "New. We will post this on Tue 25 Nov unless the patient opens it".to_owned(),
     };
     let choice = |text: &str| Choice {
+        id: String::new(),
         text: text.to_owned(),
         value: text.to_owned(),
         href: String::new(),
@@ -419,6 +421,7 @@ fn demo() {
         dangerous,
         pressed,
         waits: false,
+        stopped: pressed,
     };
     let door = |name: &str, part: &str| Door {
         name: name.to_owned(),

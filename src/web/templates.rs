@@ -3,8 +3,6 @@
 //! Templates are read from disk in debug builds (edit, reload) and embedded in release builds.
 //! This module never sees a request, a session or the database.
 
-use std::fmt::Write;
-
 use minijinja::value::{Kwargs, Rest, Serde, Value};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context,

@@ -9,13 +9,13 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Ten times what anything here should take.
-pub const PATIENCE: Duration = Duration::from_secs(10);
-pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-pub const MASK: [u8; 4] = [0x1f, 0x2e, 0x3d, 0x4c];
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const MASK: [u8; 4] = [0x1f, 0x2e, 0x3d, 0x4c];
 
 /// What came in.
 #[derive(Debug, PartialEq)]
-pub enum Heard {
+pub(crate) enum Heard {
     Json(Value),
     Ping,
     Pong(Vec<u8>),
@@ -28,27 +28,27 @@ pub enum Heard {
 
 /// One HTTP answer.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub head: String,
     pub body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("a JSON body")
     }
 }
 
 /// The head of a handshake that a good browser would send.
-pub fn handshake(origin: &str) -> String {
+pub(crate) fn handshake(origin: &str) -> String {
     format!(
         "GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: letterbox.v1\r\n\
@@ -57,7 +57,7 @@ pub fn handshake(origin: &str) -> String {
 }
 
 /// A frame; `mask: None` is what no client may send.
-pub fn frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
     let bit = if mask.is_some() { 0x80 } else { 0 };
     let mut bytes = vec![first];
     match payload.len() {
@@ -82,17 +82,17 @@ pub fn frame(first: u8, mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A text message as a good browser sends it.
-pub fn text(payload: &str) -> Vec<u8> {
+pub(crate) fn text(payload: &str) -> Vec<u8> {
     frame(0x81, Some(MASK), payload.as_bytes())
 }
 
-pub struct Wire {
+pub(crate) struct Wire {
     pub io: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Wire {
-    pub async fn connect(addr: SocketAddr) -> Self {
+    pub(crate) async fn connect(addr: SocketAddr) -> Self {
         let io = TcpStream::connect(addr).await.expect("the node listens");
         Self {
             io,
@@ -101,7 +101,7 @@ impl Wire {
     }
 
     /// With a receive buffer as small as the kernel allows: what is not read soon stands still.
-    pub async fn connect_narrow(addr: SocketAddr) -> Self {
+    pub(crate) async fn connect_narrow(addr: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(1).expect("the smallest buffer");
         let io = socket.connect(addr).await.expect("the node listens");
@@ -111,30 +111,30 @@ impl Wire {
         }
     }
 
-    pub async fn upgrade(addr: SocketAddr, origin: &str) -> Self {
+    pub(crate) async fn upgrade(addr: SocketAddr, origin: &str) -> Self {
         let mut wire = Self::connect(addr).await;
         wire.shake_hands(origin).await;
         wire
     }
 
-    pub async fn shake_hands(&mut self, origin: &str) {
+    pub(crate) async fn shake_hands(&mut self, origin: &str) {
         self.send(handshake(origin).as_bytes()).await;
         let answer = self.head().await;
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     }
 
     /// Sends what the peer still takes; a peer that has hung up is for the caller to find out by reading.
-    pub async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let sent = timeout(PATIENCE, self.io.write_all(bytes)).await;
         sent.expect("the node reads").ok();
     }
 
-    pub async fn say(&mut self, message: &str) {
+    pub(crate) async fn say(&mut self, message: &str) {
         self.send(&text(message)).await;
     }
 
     /// Everything up to the empty line, without it.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 let rest = self.buffer.split_off(end + 4);
@@ -148,7 +148,7 @@ impl Wire {
     }
 
     /// A whole HTTP answer with its body by Content-Length.
-    pub async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         let head = self.head().await;
         let mut answer = Answer {
             status: head
@@ -169,7 +169,7 @@ impl Wire {
     }
 
     /// True when the peer hangs up without another byte.
-    pub async fn hangs_up(&mut self) -> bool {
+    pub(crate) async fn hangs_up(&mut self) -> bool {
         self.buffer.is_empty() && self.fill().await == 0
     }
 
@@ -191,7 +191,7 @@ impl Wire {
     }
 
     /// The next frame.
-    pub async fn hear(&mut self) -> Heard {
+    pub(crate) async fn hear(&mut self) -> Heard {
         if !self.need(2).await {
             return Heard::End;
         }
@@ -230,7 +230,7 @@ impl Wire {
     }
 
     /// The next JSON frame that is no ping of the protocol's own.
-    pub async fn json(&mut self) -> Value {
+    pub(crate) async fn json(&mut self) -> Value {
         loop {
             match self.hear().await {
                 Heard::Json(value) if value["t"] == "p" => self.say(r#"{"t":"p"}"#).await,
@@ -242,7 +242,7 @@ impl Wire {
     }
 
     /// The code with which the peer ends the session, whatever it says before.
-    pub async fn close_code(&mut self) -> u16 {
+    pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             match self.hear().await {
                 Heard::Close(code) => return code,

@@ -29,7 +29,7 @@ async fn who_does_not_acknowledge_gets_a_window_and_later_all_the_rest_in_order(
         let n = 65 + seen.len() as u64;
         assert_eq!((&event["t"], &event["n"]), (&json!("ev"), &json!(n)));
         seen.push(event["e"]["id"].as_str().expect("an id").to_owned());
-        if n % 32 == 0 {
+        if n.is_multiple_of(32) {
             slow.say(&format!(r#"{{"t":"ack","n":{n}}}"#)).await;
         }
     }

@@ -34,19 +34,18 @@ use uuid::Uuid;
 
 use crate::client::{Answer, PATIENCE, Wire};
 
-pub const ORIGIN: &str = "http://localhost:8080";
+pub(crate) const ORIGIN: &str = "http://localhost:8080";
 const SECRET: [u8; 32] = [9; 32];
 
 /// One server process, as far as sockets are concerned.
-pub struct Node {
+pub(crate) struct Node {
     pub live: Arc<Live>,
     pub relay: Relay,
     pub system: System,
     pub addr: SocketAddr,
-    pub server: actix_server::ServerHandle,
 }
 
-pub struct World {
+pub(crate) struct World {
     pub db: TestDb,
     pub rows: Client,
     pub node: Node,
@@ -56,21 +55,25 @@ pub struct World {
 
 /// Somebody who is signed in.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub(crate) struct Person {
     pub account: AccountId,
     pub cookie: String,
 }
 
 /// A patient who is signed in, with one letter to talk about.
 #[derive(Clone, Debug)]
-pub struct Patient {
+pub(crate) struct Patient {
     pub person: Person,
     pub id: PatientId,
     pub letter: LetterId,
 }
 
 impl Node {
-    pub async fn start(store: &Store, db: &TestDb, adjust: impl FnOnce(&mut Limits)) -> Self {
+    pub(crate) async fn start(
+        store: &Store,
+        db: &TestDb,
+        adjust: impl FnOnce(&mut Limits),
+    ) -> Self {
         let settings = db.settings();
         let mut limits = Limits::new(&settings.live, &settings.server);
         limits.spare_descriptors = 0;
@@ -125,19 +128,22 @@ impl Node {
                 .route("/test/sign-out", web::post().to(sign_out))
         })
         .expect("the node serves");
-        let handle = server.handle();
         actix_rt::spawn(server);
         Self {
             live,
             relay,
             system,
             addr,
-            server: handle,
         }
     }
 
     /// Any request over a connection of its own.
-    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut wire = Wire::connect(self.addr).await;
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n");
@@ -153,13 +159,13 @@ impl Node {
     }
 
     /// Asks for a ticket as our page does.
-    pub async fn ask_ticket(&self, person: &Person) -> Answer {
+    pub(crate) async fn ask_ticket(&self, person: &Person) -> Answer {
         let cookie = format!("__Host-letterbox={}", person.cookie);
         let headers = [("Cookie", cookie.as_str()), ("Origin", ORIGIN)];
         self.request("POST", "/live/ticket", &headers).await
     }
 
-    pub async fn ticket(&self, person: &Person) -> String {
+    pub(crate) async fn ticket(&self, person: &Person) -> String {
         let answer = self.ask_ticket(person).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let ticket = answer.json()["ticket"].as_str().map(str::to_owned);
@@ -167,7 +173,7 @@ impl Node {
     }
 
     /// A connected and identified browser, and what it was told.
-    pub async fn browse(&self, person: &Person, positions: &Value) -> (Wire, Value) {
+    pub(crate) async fn browse(&self, person: &Person, positions: &Value) -> (Wire, Value) {
         let ticket = self.ticket(person).await;
         let mut wire = Wire::upgrade(self.addr, ORIGIN).await;
         let ok = say_hi(&mut wire, &ticket, positions).await;
@@ -176,19 +182,19 @@ impl Node {
 }
 
 /// Says `hi` on a fresh socket and answers what came back.
-pub async fn say_hi(wire: &mut Wire, ticket: &str, positions: &Value) -> Value {
+pub(crate) async fn say_hi(wire: &mut Wire, ticket: &str, positions: &Value) -> Value {
     wire.say(&hi(ticket, positions)).await;
     let ok = wire.json().await;
     assert_eq!(ok["t"], "ok", "{ok}");
     ok
 }
 
-pub fn hi(ticket: &str, positions: &Value) -> String {
+pub(crate) fn hi(ticket: &str, positions: &Value) -> String {
     serde_json::json!({"t": "hi", "ticket": ticket, "pos": positions}).to_string()
 }
 
 /// No position at all.
-pub fn nowhere() -> Value {
+pub(crate) fn nowhere() -> Value {
     serde_json::json!({})
 }
 
@@ -225,15 +231,15 @@ async fn sign_out(
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
-    pub async fn with(adjust: impl FnOnce(&mut Limits)) -> Self {
+    pub(crate) async fn with(adjust: impl FnOnce(&mut Limits)) -> Self {
         Self::with_settings(&[], adjust).await
     }
 
-    pub async fn with_settings(
+    pub(crate) async fn with_settings(
         settings: &[(&str, &str)],
         adjust: impl FnOnce(&mut Limits),
     ) -> Self {
@@ -265,12 +271,12 @@ impl World {
     }
 
     /// Another process on the same database.
-    pub async fn another_node(&self) -> Node {
+    pub(crate) async fn another_node(&self) -> Node {
         let store = Store::connect(&self.db.settings().database, self.db.settings().mode).await;
         Node::start(&store.expect("a second connection"), &self.db, |_| ()).await
     }
 
-    pub async fn person(&self, kind: &str) -> Person {
+    pub(crate) async fn person(&self, kind: &str) -> Person {
         let account = Uuid::now_v7();
         self.rows
             .execute(
@@ -289,7 +295,7 @@ impl World {
         }
     }
 
-    pub async fn patient(&self) -> Patient {
+    pub(crate) async fn patient(&self) -> Patient {
         let person = self.person("person").await;
         let (id, letter) = (Uuid::now_v7(), Uuid::now_v7());
         let number = format!("{:010}", id.as_u128() % 10_000_000_000);
@@ -332,7 +338,7 @@ impl World {
     }
 
     /// Somebody who may see `ticks` of the patient's mailbox.
-    pub async fn carer(&self, patient: &Patient, ticks: &[&str]) -> (Person, GrantId) {
+    pub(crate) async fn carer(&self, patient: &Patient, ticks: &[&str]) -> (Person, GrantId) {
         let (person, grant) = (self.person("person").await, Uuid::now_v7());
         self.rows
             .execute(
@@ -353,7 +359,7 @@ impl World {
     }
 
     /// Withdraws a grant and tells nobody.
-    pub async fn withdraw(&self, patient: &Patient, grant: GrantId) -> i64 {
+    pub(crate) async fn withdraw(&self, patient: &Patient, grant: GrantId) -> i64 {
         let row = self
             .rows
             .query_one(
@@ -368,7 +374,12 @@ impl World {
     }
 
     /// Commits `count` events in one mailbox and tells nobody.
-    pub async fn commit(&self, patient: &Patient, count: usize, share: ShareKind) -> Vec<Event> {
+    pub(crate) async fn commit(
+        &self,
+        patient: &Patient,
+        count: usize,
+        share: ShareKind,
+    ) -> Vec<Event> {
         let new = NewEvent {
             patient: patient.id,
             kind: EventKind::LetterPublished,
@@ -385,14 +396,14 @@ impl World {
     }
 
     /// Commits and rings.
-    pub async fn publish(&self, patient: &Patient, count: usize) -> Vec<Event> {
+    pub(crate) async fn publish(&self, patient: &Patient, count: usize) -> Vec<Event> {
         let events = self.commit(patient, count, ShareKind::ClinicLetters).await;
         self.node.relay.poke(&events);
         events
     }
 
     /// A browser that shows its own mailbox up to date.
-    pub async fn at_home(&self, patient: &Patient) -> Wire {
+    pub(crate) async fn at_home(&self, patient: &Patient) -> Wire {
         self.node.browse(&patient.person, &nowhere()).await.0
     }
 }
@@ -451,7 +462,7 @@ impl DispatchStore for NothingDue {
 }
 
 /// Waits until `fact` holds.
-pub async fn until(what: &str, fact: impl AsyncFn() -> bool) {
+pub(crate) async fn until(what: &str, fact: impl AsyncFn() -> bool) {
     let waiting = async {
         while !fact().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -462,7 +473,7 @@ pub async fn until(what: &str, fact: impl AsyncFn() -> bool) {
 }
 
 /// Runs an ignored test of this binary in a process of its own: the memory of a process is everybody's.
-pub async fn alone(test: &str) {
+pub(crate) async fn alone(test: &str) {
     let output = tokio::process::Command::new(std::env::current_exe().expect("this binary"))
         .args([test, "--exact", "--ignored", "--nocapture"])
         .kill_on_drop(true)
@@ -478,7 +489,7 @@ pub async fn alone(test: &str) {
 }
 
 /// The resident memory of this process, in bytes.
-pub fn resident_bytes() -> usize {
+pub(crate) fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages = statm
         .split(' ')
@@ -488,7 +499,7 @@ pub fn resident_bytes() -> usize {
 }
 
 /// Reads `count` events and answers their ids; asserts that they are numbered without a gap from `from`.
-pub async fn events_of(wire: &mut Wire, count: usize, from: u64) -> Vec<String> {
+pub(crate) async fn events_of(wire: &mut Wire, count: usize, from: u64) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
         let event = wire.json().await;
@@ -500,6 +511,6 @@ pub async fn events_of(wire: &mut Wire, count: usize, from: u64) -> Vec<String> 
 }
 
 /// The ids of events as they stand in frames.
-pub fn ids(events: &[Event]) -> Vec<String> {
+pub(crate) fn ids(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| event.id.to_string()).collect()
 }

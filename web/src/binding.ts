@@ -2,7 +2,8 @@
  * Brings a page up to date from JSON without building HTML from text: the server has rendered every row once,
  * and an empty one in a `<template>`; here only texts, addresses and visibility change.
  *
- * In HTML: `data-text="field"`, `data-if="field"`, `data-href`, `data-action`, `data-value`, `data-tone`;
+ * In HTML: `data-text="field"`, `data-if="field"`, `data-href`, `data-action`, `data-value`,
+ * `data-disabled`, `data-tone`;
  * `<ul data-list="letters">` with `<template data-row="letters">`, rows keyed by `data-id`.
  */
 
@@ -47,6 +48,9 @@ export function fill(root: ParentNode & Node, fields: Fields): void {
   }
   for (const [element, field] of bound(root, "value")) {
     if (field in fields) element.setAttribute("value", text(fields[field]));
+  }
+  for (const [element, field] of bound(root, "disabled")) {
+    if (field in fields) element.toggleAttribute("disabled", Boolean(fields[field]));
   }
   for (const [element, field] of bound(root, "tone")) {
     if (!(field in fields)) continue;

@@ -26,6 +26,9 @@ pub(crate) struct StageBody {
     pub(crate) verdict: String,
     pub(crate) steps: Vec<Step>,
     pub(crate) problem: Option<String>,
+    pub(crate) no_problem: bool,
+    /// Something is under way; the buttons wait.
+    pub(crate) busy: bool,
     pub(crate) doors: Vec<Door>,
     pub(crate) rules: Vec<Rule>,
 }
@@ -41,6 +44,8 @@ pub(crate) struct Step {
     pub(crate) dangerous: bool,
     pub(crate) pressed: bool,
     pub(crate) waits: bool,
+    /// Whether pressing does nothing now.
+    pub(crate) stopped: bool,
 }
 
 /// A link to one of the persons or places of the demonstration.

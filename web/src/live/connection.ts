@@ -55,6 +55,7 @@ export class Connection {
   private ackWanted = false;
   private failures = 0;
   private connectedAt = 0;
+  private heardAt = 0;
   private ping = 25_000;
   private stopped = false;
   private hidden = false;
@@ -86,15 +87,16 @@ export class Connection {
     }
   }
 
-  /** The browser says that it has a network again, or the page is in view again. */
+  /** The browser says that it has a network again, or the page is in view again. A live socket is left alone. */
   comeBack(): void {
     if (this.stopped || this.hidden) return;
     if (this.socket) {
-      // A socket may have died in our sleep without saying so: any answer within the grace proves it alive.
-      this.send({ t: "p" });
-      this.expectWithin(GRACE);
-      return;
+      // A socket may have died in our sleep without saying so; timers slept too, so the clock is asked.
+      if (this.world.now() - this.heardAt <= this.ping + GRACE) return;
+      this.socket.close();
+      this.forget();
     }
+    this.page.reconnecting();
     this.schedule(waitOnReturn(() => this.world.random()));
   }
 
@@ -133,6 +135,7 @@ export class Connection {
   private listen(ticket: string): void {
     const socket = this.world.open();
     this.socket = socket;
+    this.heardAt = this.world.now();
     this.expectWithin(GRACE);
     socket.onopen = () => {
       if (this.socket === socket) this.send({ t: "hi", ticket, pos: this.positions });
@@ -146,6 +149,7 @@ export class Connection {
   }
 
   private received(text: string): void {
+    this.heardAt = this.world.now();
     this.expectWithin(this.ping + GRACE);
     const frame = read(text);
     if (!frame) return;

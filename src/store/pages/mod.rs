@@ -1,0 +1,20 @@
+//! What pages show: read-only queries, one file per group of pages. Decides nothing and changes nothing.
+//!
+//! Whether the reader may see a row is the caller's question to the domain (`Viewer::sees`); the columns it needs
+//! come along.
+
+mod appointments;
+mod board;
+mod circle;
+mod demo;
+mod letters;
+mod people;
+
+pub use appointments::{AppointmentView, appointment, appointments};
+pub use board::{
+    Board, ClinicView, CountsView, ItemView, QuarantineView, SessionView, TaskView, board,
+};
+pub use circle::{CarerView, carers};
+pub use demo::paper_due;
+pub use letters::{LetterView, full_text, letter, letters};
+pub use people::{Person, account_of, person, shared_patient, staff_trust};

@@ -1,0 +1,317 @@
+//! One letter: its page, and the two ways of opening it — the PDF, or its text on the page.
+//!
+//! Only a form of ours, with the session's token and a number that is used once, opens a letter; and it has been
+//! opened when the last byte was written. A GET never opens anything.
+
+use actix_web::http::header::{self, ContentType};
+use actix_web::{HttpRequest, HttpResponse, web};
+use letterbox_domain::id::{GrantId, LetterId};
+use letterbox_domain::letter::LetterState;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::documents::{caution_of, hint_of, promise_of, sees, tag_of, ways};
+use super::failure::{Failure, data, page};
+use super::model::{Fact, LetterBody};
+use super::page::{Chrome, render, see_other, to_html};
+use super::portal::{Desk, Reader, live};
+use super::witnessed::Witnessed;
+use super::{nonce, opening, words};
+use crate::commands::calendars;
+use crate::commands::open_letter::{Content, Form, Viewing};
+use crate::store::pages::{self, LetterView};
+
+#[derive(Deserialize)]
+struct Opening {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    nonce: String,
+}
+
+pub(crate) fn routes(service: &mut web::ServiceConfig) {
+    service
+        .route("/my-health/documents/{letter}", web::get().to(own))
+        .route(
+            "/my-health/documents/{letter}/now.json",
+            web::get().to(own_data),
+        )
+        .route(
+            "/my-health/documents/{letter}/view",
+            web::post().to(view_own),
+        )
+        .route(
+            "/my-health/documents/{letter}/read",
+            web::post().to(read_own),
+        )
+        .route(
+            "/my-health/documents/{letter}/file",
+            web::get().to(file_own),
+        )
+        .route("/people/{grant}/documents/{letter}", web::get().to(shared))
+        .route(
+            "/people/{grant}/documents/{letter}/now.json",
+            web::get().to(shared_data),
+        )
+        .route(
+            "/people/{grant}/documents/{letter}/view",
+            web::post().to(view_shared),
+        )
+        .route(
+            "/people/{grant}/documents/{letter}/read",
+            web::post().to(read_shared),
+        )
+        .route(
+            "/people/{grant}/documents/{letter}/file",
+            web::get().to(file_shared),
+        );
+}
+
+type OwnPath = web::Path<Uuid>;
+type SharedPath = web::Path<(Uuid, Uuid)>;
+type Sent = web::Form<Opening>;
+
+async fn own(request: HttpRequest, path: OwnPath) -> HttpResponse {
+    page(&request, show(&request, None, path.into_inner().into())).await
+}
+
+async fn shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    page(&request, show(&request, Some(grant.into()), letter.into())).await
+}
+
+async fn own_data(request: HttpRequest, path: OwnPath) -> HttpResponse {
+    data(standing(&request, None, path.into_inner().into())).await
+}
+
+async fn shared_data(request: HttpRequest, path: SharedPath) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    data(standing(&request, Some(grant.into()), letter.into())).await
+}
+
+async fn view_own(request: HttpRequest, path: OwnPath, form: Sent) -> HttpResponse {
+    page(
+        &request,
+        view(&request, None, path.into_inner().into(), &form),
+    )
+    .await
+}
+
+async fn view_shared(request: HttpRequest, path: SharedPath, form: Sent) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    page(
+        &request,
+        view(&request, Some(grant.into()), letter.into(), &form),
+    )
+    .await
+}
+
+async fn read_own(request: HttpRequest, path: OwnPath, form: Sent) -> HttpResponse {
+    page(
+        &request,
+        read(&request, None, path.into_inner().into(), &form),
+    )
+    .await
+}
+
+async fn read_shared(request: HttpRequest, path: SharedPath, form: Sent) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    page(
+        &request,
+        read(&request, Some(grant.into()), letter.into(), &form),
+    )
+    .await
+}
+
+async fn file_own(request: HttpRequest, path: OwnPath) -> HttpResponse {
+    page(&request, file(&request, None, path.into_inner().into())).await
+}
+
+async fn file_shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    page(&request, file(&request, Some(grant.into()), letter.into())).await
+}
+
+/// The letter on this reader's desk; one that is not theirs to see is not there.
+async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, Failure> {
+    let letter = pages::letter(&desk.reader.tx, letter).await?;
+    letter
+        .filter(|letter| letter.patient == desk.patient && sees(desk, letter))
+        .ok_or(Failure::NotFound)
+}
+
+async fn show(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::of(request).await?, grant).await?;
+    let letter = found(&desk, letter).await?;
+    let text = match letter.facts.state {
+        LetterState::Opened => pages::full_text(&desk.reader.tx, letter.id).await?,
+        _ => None,
+    };
+    let (chrome, body) = composed(&desk, &letter, text.as_deref());
+    Ok(render(request, "letter.jinja", &chrome, &body))
+}
+
+async fn standing(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::glance(request).await?, grant).await?;
+    let letter = found(&desk, letter).await?;
+    let (_, body) = composed(&desk, &letter, None);
+    Ok(HttpResponse::Ok()
+        .json(serde_json::json!({ "tag": body.tag, "tone": body.tone, "promise": body.promise })))
+}
+
+fn composed(desk: &Desk, letter: &LetterView, text: Option<&str>) -> (Chrome, LetterBody) {
+    let at = format!("{}/{}", desk.letters_at, letter.id);
+    let mut chrome = desk.chrome(&letter.title);
+    chrome.live = live(format!("{at}/now.json"), at.clone(), "Check again");
+    let ways = ways(desk, letter);
+    let (tag, tone) = tag_of(&letter.facts.standing(&letter.policy, calendars()));
+    let mint = || nonce::mint(&desk.reader.session, letter.id);
+    let body = LetterBody {
+        title: letter.title.clone(),
+        back_url: desk.letters_at.clone(),
+        tag,
+        tone,
+        promise: promise_of(desk, letter),
+        caution: caution_of(letter),
+        facts: facts(letter),
+        full_text: text.map(words::paragraphs).unwrap_or_default(),
+        view_url: ways.view.then(|| format!("{at}/view")),
+        nonce: ways.view.then(mint),
+        text_url: (ways.view && letter.has_text).then(|| format!("{at}/read")),
+        text_nonce: (ways.view && letter.has_text).then(mint),
+        file_url: ways.again.then(|| format!("{at}/file")),
+        hint: hint_of(desk, letter, &ways),
+        pages: letter.pages,
+        size: words::size(letter.size_bytes),
+        clinic: letter.clinic.clone(),
+        contact: words::contact(&letter.contact_phone, letter.contact_hours.as_deref()),
+    };
+    (chrome, body)
+}
+
+fn facts(letter: &LetterView) -> Vec<Fact> {
+    let mut facts = vec![
+        Fact::new("From", &letter.trust),
+        Fact::new("Clinic", &letter.clinic),
+        Fact::new("Sent", words::date_and_time(letter.published_at)),
+    ];
+    if let Some(at) = letter.appointment_at {
+        facts.push(Fact::new("Appointment", words::day_and_time(at)));
+    }
+    facts
+}
+
+/// Checks what every form here must carry, before anything is touched.
+async fn vouched(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+    form: &Opening,
+) -> Result<(Desk, LetterView), Failure> {
+    let desk = Desk::of(Reader::of(request).await?, grant).await?;
+    if !desk.reader.session.verify_csrf(&form.csrf)
+        || !nonce::verify(&desk.reader.session, letter, &form.nonce)
+    {
+        return Err(Failure::Stale);
+    }
+    let letter = found(&desk, letter).await?;
+    Ok((desk, letter))
+}
+
+/// View: the answer is the PDF itself.
+async fn view(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+    form: &Opening,
+) -> Result<HttpResponse, Failure> {
+    let (desk, letter) = vouched(request, grant, letter, form).await?;
+    if letter.facts.state == LetterState::Opened {
+        return Ok(see_other(&format!(
+            "{}/{}/file",
+            desk.letters_at, letter.id
+        )));
+    }
+    match opening::begin(&desk, letter.id, &form.nonce, Form::Pdf).await? {
+        Some(viewing) => handed_over(request, &desk, viewing),
+        None => Ok(see_other(&format!("{}/{}", desk.letters_at, letter.id))),
+    }
+}
+
+/// Reading the text on the page instead: the answer is the page with the text.
+async fn read(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+    form: &Opening,
+) -> Result<HttpResponse, Failure> {
+    let (desk, letter) = vouched(request, grant, letter, form).await?;
+    let at = format!("{}/{}", desk.letters_at, letter.id);
+    if letter.facts.state == LetterState::Opened {
+        return Ok(see_other(&at));
+    }
+    let Some(viewing) = opening::begin(&desk, letter.id, &form.nonce, Form::FullText).await? else {
+        return Ok(see_other(&at));
+    };
+    let Content::FullText(text) = &viewing.content else {
+        return Err(Failure::NotFound);
+    };
+    let (chrome, mut body) = composed(&desk, &letter, Some(text));
+    body.promise = "You are reading this letter now".to_owned();
+    (body.tag, body.tone) = ("Opened", "grey");
+    (body.view_url, body.text_url, body.file_url) = (None, None, Some(format!("{at}/file")));
+    let html = to_html(request, "letter.jinja", &chrome, &body).ok_or(Failure::NotFound)?;
+    let finish = opening::finish(&desk, viewing);
+    Ok(HttpResponse::Ok()
+        .insert_header(ContentType::html())
+        .body(Witnessed::new(request, html.into(), finish)))
+}
+
+/// The file of a letter that has been opened; of any other, its page.
+async fn file(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::of(request).await?, grant).await?;
+    let letter = found(&desk, letter).await?;
+    let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
+    if letter.facts.state != LetterState::Opened {
+        return Ok(page);
+    }
+    match opening::again(&desk, letter.id).await? {
+        Some(viewing) => handed_over(request, &desk, viewing),
+        None => Ok(page),
+    }
+}
+
+/// A PDF shows in the browser's own viewer, runs nothing, is framed by nobody and kept nowhere.
+fn handed_over(
+    request: &HttpRequest,
+    desk: &Desk,
+    viewing: Viewing,
+) -> Result<HttpResponse, Failure> {
+    let Content::Pdf(content) = &viewing.content else {
+        return Err(Failure::NotFound);
+    };
+    let body = Witnessed::new(request, content.clone(), opening::finish(desk, viewing));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/pdf"))
+        .insert_header((
+            header::CONTENT_DISPOSITION,
+            r#"inline; filename="letter.pdf""#,
+        ))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "sandbox; default-src 'none'; frame-ancestors 'none'",
+        ))
+        .body(body))
+}
