@@ -37,7 +37,7 @@ enum Place {
     /// A cluster that may be killed.
     Own(Postgres),
     /// A database of `make test`'s cluster, which nobody may hurt.
-    Shared(TestDb),
+    Shared(Box<TestDb>),
 }
 
 /// Who is in the database.
@@ -144,7 +144,7 @@ impl World {
         Self {
             outside: Outside::start_in(&folder.0),
             cast,
-            place: Place::Shared(db),
+            place: Place::Shared(Box::new(db)),
             folder,
         }
     }

@@ -8,6 +8,16 @@ mod demo;
 mod letters;
 mod people;
 
+pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
+pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
+pub(crate) use demo::{
+    Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
+};
+pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow};
+pub(crate) use people::{
+    Card, CarerRow, CircleBody, DashboardBody, ErrorBody, PeopleBody, PersonRow,
+};
+
 use serde::Serialize;
 
 /// A row of the design system's summary list.
