@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use letterbox_actors::health::LoopHealth;
 use letterbox_actors::system::System;
 use serde_json::json;
 
 use crate::config::Network;
+use crate::relay::Relay;
 use crate::store::Store;
 use crate::telemetry;
 
 /// A loop that has neither completed nor failed an attempt for so long is stuck; an orchestrator should restart us.
 const STUCK: Duration = Duration::from_secs(60);
+/// A heartbeat older than this is stale: carers' views have gone silent by then.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// What the health pages look at.
 pub(super) struct Vitals {
     pub(super) system: System,
+    pub(super) relay: Relay,
     pub(super) store: Store,
     /// Who may read the figures.
     pub(super) metrics_from: Vec<Network>,
@@ -31,12 +36,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// 200 while every supervised loop moves; needs no database.
 async fn live(vitals: web::Data<Vitals>) -> HttpResponse {
     let health = vitals.system.health();
-    let stuck: Vec<String> = health
+    let mut stuck: Vec<String> = health
         .loops()
         .into_iter()
         .filter(|one| one.silent_for > STUCK)
         .map(|one| one.name)
         .collect();
+    if vitals.relay.silent_for() > STUCK {
+        stuck.push("relay.sweep".to_owned());
+    }
     if stuck.is_empty() {
         HttpResponse::Ok().json(json!({ "alive": true }))
     } else {
@@ -44,17 +52,26 @@ async fn live(vitals: web::Data<Vitals>) -> HttpResponse {
     }
 }
 
-/// 200 while the database answers and this node's heartbeat is fresh.
+/// 200 while the database answers and this node has lately compared its mailboxes with it, which stamps its heartbeat.
 async fn ready(vitals: web::Data<Vitals>) -> HttpResponse {
-    match vitals.store.check().await {
-        Ok(()) => HttpResponse::Ok().json(json!({ "ready": true })),
-        Err(error) => {
-            tracing::warn!(%error, "node.not_ready");
-            HttpResponse::ServiceUnavailable()
-                .insert_header(("Retry-After", "2"))
-                .json(json!({ "ready": false }))
-        }
+    if let Err(error) = vitals.store.check().await {
+        tracing::warn!(%error, "node.not_ready");
+        return not_ready("database");
     }
+    let beating = |one: &LoopHealth| {
+        one.name == "directory" && one.completed_ago.is_some_and(|ago| ago < HEARTBEAT)
+    };
+    if vitals.system.health().loops().iter().any(beating) {
+        HttpResponse::Ok().json(json!({ "ready": true }))
+    } else {
+        not_ready("heartbeat")
+    }
+}
+
+fn not_ready(missing: &str) -> HttpResponse {
+    HttpResponse::ServiceUnavailable()
+        .insert_header(("Retry-After", "2"))
+        .json(json!({ "ready": false, "missing": missing }))
 }
 
 async fn metrics(request: HttpRequest, vitals: web::Data<Vitals>) -> HttpResponse {

@@ -144,6 +144,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, NodeError> {
 struct Node {
     store: Store,
     system: System,
+    relay: Relay,
     live: Arc<Live>,
     identity: Identity,
     api: web::Data<Api>,
@@ -207,6 +208,7 @@ impl Node {
             receipts: web::Data::new(receipts),
             store,
             system,
+            relay,
             live,
         })
     }
@@ -219,6 +221,7 @@ impl Node {
     ) -> std::io::Result<actix_server::Server> {
         let vitals = web::Data::new(Vitals {
             system: self.system.clone(),
+            relay: self.relay.clone(),
             store: self.store.clone(),
             metrics_from: settings.server.metrics_from.clone(),
         });
