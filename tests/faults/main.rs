@@ -13,4 +13,5 @@ mod proxy;
 mod schema;
 mod sockets;
 mod stage;
+mod watching;
 mod zombie;

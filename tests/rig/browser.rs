@@ -58,6 +58,24 @@ impl Browser {
         }
     }
 
+    /// A form that another site's page, or a frame, sends in this browser.
+    pub(crate) fn form_from(
+        &self,
+        site: &str,
+        origin: &str,
+        node: &Node,
+        path: &str,
+    ) -> RequestBuilder {
+        let request = self.client.post(format!("{}{path}", node.url()));
+        let request = request
+            .header("Sec-Fetch-Site", site)
+            .header("Origin", origin);
+        match &self.cookie {
+            Some(cookie) => request.header("Cookie", cookie),
+            None => request,
+        }
+    }
+
     pub(crate) async fn get(&self, node: &Node, path: &str) -> reqwest::Result<Response> {
         self.request("GET", node, path).send().await
     }
