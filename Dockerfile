@@ -19,7 +19,7 @@ COPY loadtest/Cargo.toml loadtest/
 COPY sandbox/Cargo.toml sandbox/
 RUN scripts/prerequisites rust python cc
 RUN scripts/fetch-wheel nhsuk-frontend-jinja
-RUN scripts/build-dependencies
+RUN scripts/build-release dependencies
 COPY config config
 COPY migrations migrations
 COPY actors actors

@@ -76,7 +76,7 @@ macro_rules! appointment_joins {
 
 pub(super) use {appointment_facts, appointment_joins};
 
-macro_rules! select {
+macro_rules! select_appointments {
     () => {
         concat!(
             "SELECT a.id, a.patient_id, a.trust_id, a.state AS booking, a.change, a.starts_at, a.minutes, a.specialty, ",
@@ -91,10 +91,10 @@ macro_rules! select {
 
 /// In the order of their start; the page splits them into upcoming, past and cancelled.
 const OF_PATIENT: &str = concat!(
-    select!(),
+    select_appointments!(),
     " WHERE a.patient_id = $1 ORDER BY a.starts_at DESC, a.id LIMIT $2"
 );
-const ONE: &str = concat!(select!(), " WHERE a.id = $1");
+const ONE: &str = concat!(select_appointments!(), " WHERE a.id = $1");
 
 /// Appointments of one mailbox, the latest start first.
 ///

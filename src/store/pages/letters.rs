@@ -63,7 +63,7 @@ impl LetterView {
     }
 }
 
-macro_rules! select {
+macro_rules! select_letters {
     () => {
         concat!(
             "SELECT l.id, l.patient_id, l.trust_id, l.kind, l.title, l.specialty, l.clinic, l.contact_phone, l.contact_hours, ",
@@ -78,14 +78,14 @@ macro_rules! select {
 
 /// Newest first; held letters are not there yet, and letters from before the patient joined never come.
 const OF_PATIENT: &str = concat!(
-    select!(),
+    select_letters!(),
     " WHERE l.patient_id = $1 AND l.state <> 'held' AND l.published_at >= m.joined_at \
       AND ($2::timestamptz IS NULL OR l.published_at < $2) \
       ORDER BY l.published_at DESC, l.id DESC LIMIT $3"
 );
 
 const ONE: &str = concat!(
-    select!(),
+    select_letters!(),
     " WHERE l.id = $1 AND l.state <> 'held' AND l.published_at >= m.joined_at"
 );
 
