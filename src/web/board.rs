@@ -228,7 +228,7 @@ fn task_row(task: &TaskView) -> TaskRow {
             title_of(&task.kind).to_owned()
         },
         name: task.name.clone().unwrap_or_default(),
-        phone: task.phone.clone(),
+        phone: task.phone.as_deref().map(words::phone),
         due: if overdue {
             "Due now".to_owned()
         } else {

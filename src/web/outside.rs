@@ -100,7 +100,7 @@ fn countdown(due: Option<(i64, f64)>) -> String {
 fn text_row(text: Text) -> TextRow {
     TextRow {
         id: text.n.to_string(),
-        to: text.to,
+        to: words::phone(&text.to),
         text: text.body,
         at: words::clock(text.at),
     }

@@ -72,12 +72,27 @@ pub(crate) fn contact(phone: &str, hours: Option<&str>) -> String {
     hours.map_or_else(|| phone.to_owned(), |hours| format!("{phone}, {hours}"))
 }
 
-/// Text as the hospital sent it, one paragraph per blank line.
+/// `07700 900123`, as people read it out; numbers of other countries stay as they are.
+pub(crate) fn phone(number: &str) -> String {
+    match number.strip_prefix("+44") {
+        Some(rest) if rest.len() == 10 && rest.is_ascii() => {
+            format!("0{} {}", &rest[..4], &rest[4..])
+        }
+        _ => number.to_owned(),
+    }
+}
+
+/// Text as the hospital sent it: one paragraph per blank line, lines kept.
 pub(crate) fn paragraphs(text: &str) -> Vec<String> {
-    text.split("\n\n")
-        .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|part| !part.is_empty())
-        .collect()
+    let mut paragraphs = vec![Vec::new()];
+    for line in text.lines().map(str::trim) {
+        match paragraphs.last_mut() {
+            Some(lines) if !line.is_empty() => lines.push(line),
+            _ => paragraphs.push(Vec::new()),
+        }
+    }
+    let written = paragraphs.iter().filter(|lines| !lines.is_empty());
+    written.map(|lines| lines.join("\n")).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +124,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_this_country_are_shown_as_they_are_dialled() {
+        assert_eq!(phone("+447700900123"), "07700 900123");
+        assert_eq!(phone("+33123456789"), "+33123456789");
+        assert_eq!(phone("01432 000000"), "01432 000000");
+    }
+
+    #[test]
     fn sizes_and_numbers_read_naturally() {
         assert_eq!(
             [size(500), size(35_200), size(1_240_000)],
@@ -119,8 +141,8 @@ mod tests {
             ["1 letter", "0 letters"]
         );
         assert_eq!(
-            paragraphs("Dear\nMargaret\n\n\n\nWe would"),
-            ["Dear Margaret", "We would"]
+            paragraphs("Dear Margaret\r\n\r\n \nWhen: Monday\nWhere: here\n"),
+            ["Dear Margaret", "When: Monday\nWhere: here"]
         );
     }
 }

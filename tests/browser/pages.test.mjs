@@ -60,7 +60,7 @@ for (const [width, viewport] of Object.entries(WIDTHS)) {
     const { page, context, complaints } = await visitor(launched, { viewport });
     await signIn(page, demo.host("gwyn"));
     await page.goto(`${demo.host("gwyn")}/my-health/documents`);
-    await page.getByRole("link", { name: "Your eye clinic appointment" }).click();
+    await page.getByRole("link", { name: "Your eye clinic appointment", exact: true }).click();
     await judge(page, "letter");
     await screenshot(page, `letter-${width === "phone" ? "unread" : "read"}`);
     if (width === "phone") {

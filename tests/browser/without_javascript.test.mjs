@@ -2,7 +2,7 @@
 // And what must never count as opening: a GET, a HEAD, a prefetch, a form from elsewhere, a button pressed twice.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { browser, signIn, visitor } from "./support/chromium.mjs";
+import { ask, browser, signIn, visitor } from "./support/chromium.mjs";
 import { demonstration } from "./support/demonstration.mjs";
 
 let demo;
@@ -26,12 +26,12 @@ test("looking is not opening: lists, letter pages, HEAD, GET and forms without o
   const home = demo.host("gwyn");
   await signIn(page, home);
   await page.goto(`${home}/my-health/documents`);
-  const letter = new URL(await page.getByRole("link", { name: "Your eye clinic appointment" }).getAttribute("href"), home).href;
+  const letter = new URL(await page.getByRole("link", { name: "Your eye clinic appointment", exact: true }).getAttribute("href"), home).href;
   const form = page.locator("form[action$='/view']").first();
   const fields = { csrf: await form.locator("[name=csrf]").inputValue(), nonce: await form.locator("[name=nonce]").inputValue() };
   await page.goto(letter);
-  for (const method of ["get", "head"]) {
-    for (const place of [letter, `${letter}/file`, `${letter}/view`]) await context.request[method](place, { headers: { Purpose: "prefetch", "Sec-Purpose": "prefetch" } });
+  for (const method of ["GET", "HEAD", "OPTIONS"]) {
+    for (const place of [letter, `${letter}/file`, `${letter}/view`]) await ask(context, place, { method, headers: { Purpose: "prefetch", "Sec-Purpose": "prefetch" } });
   }
   const ours = { Origin: home, "Sec-Fetch-Site": "same-origin" };
   const forged = [
@@ -43,11 +43,11 @@ test("looking is not opening: lists, letter pages, HEAD, GET and forms without o
     [fields, { Origin: home, "Sec-Fetch-Site": "cross-site" }],
   ];
   for (const [body, headers] of forged) {
-    const answer = await context.request.post(`${letter}/view`, { form: body, headers, maxRedirects: 0 });
-    assert.notEqual(answer.headers()["content-type"], "application/pdf", JSON.stringify([body, headers]));
+    const answer = await ask(context, `${letter}/view`, { method: "POST", form: body, headers });
+    assert.notEqual(answer.headers["content-type"], "application/pdf", JSON.stringify([body, headers]));
   }
-  const answer = await context.request.get(`${letter}/file`, { maxRedirects: 0 });
-  assert.equal(answer.status(), 303);
+  const answer = await ask(context, `${letter}/file`);
+  assert.equal(answer.status, 303);
   await page.goto(`${home}/my-health/documents`);
   assert.match(await page.locator(".lb-row__promise").first().innerText(), /^New\. We will post this/);
   await context.close();
@@ -62,16 +62,16 @@ test("View opens the PDF by a plain form, once, and the list says so after a rel
   const fields = { csrf: await form.locator("[name=csrf]").inputValue(), nonce: await form.locator("[name=nonce]").inputValue() };
   const action = new URL(await form.getAttribute("action"), home).href;
   const headers = { Origin: home, "Sec-Fetch-Site": "same-origin" };
-  const answer = await context.request.post(action, { form: fields, headers, maxRedirects: 0 });
-  assert.equal(answer.status(), 200);
-  assert.equal((await answer.body()).subarray(0, 5).toString(), "%PDF-");
+  const answer = await ask(context, action, { method: "POST", form: fields, headers });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.subarray(0, 5).toString(), "%PDF-");
   const wanted = { "content-type": "application/pdf", "cache-control": "no-store", "x-content-type-options": "nosniff", "x-frame-options": "DENY" };
-  for (const [name, value] of Object.entries(wanted)) assert.equal(answer.headers()[name], value);
-  assert.match(answer.headers()["content-security-policy"], /^sandbox;/);
-  assert.match(answer.headers()["content-disposition"], /^inline/);
+  for (const [name, value] of Object.entries(wanted)) assert.equal(answer.headers[name], value);
+  assert.match(answer.headers["content-security-policy"], /^sandbox;/);
+  assert.match(answer.headers["content-disposition"], /^inline/);
   await stage.page.locator(".lb-tally", { hasText: "1 opened" }).waitFor();
-  const again = await context.request.post(action, { form: fields, headers, maxRedirects: 0 });
-  assert.equal(again.status(), 303, "the number is used up; the file is read again by its own address");
+  const again = await ask(context, action, { method: "POST", form: fields, headers });
+  assert.equal(again.status, 303, "the number is used up; the file is read again by its own address");
   await page.getByRole("link", { name: "Check for new letters" }).click();
   assert.match(await page.locator(".lb-row__promise").first().innerText(), /^Opened by you/);
   assert.equal(await page.locator("[data-bar]").isVisible(), false);

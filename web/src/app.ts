@@ -60,6 +60,7 @@ class LivePage {
   }
 
   private poll(): void {
+    this.refresher.ask();
     window.setInterval(() => {
       if (!document.hidden) this.refresher.ask();
     }, POLL);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { request } from "node:http";
 import { join } from "node:path";
 import { root } from "./demonstration.mjs";
 
@@ -56,4 +57,30 @@ export async function screenshot(page, name) {
   const folder = join(root, "build/screens");
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}-${page.viewportSize().width}.png`), fullPage: true });
+}
+
+/**
+ * One request with this profile's cookie, past the browser's own rules: what a scanner, a prefetcher or a forger sends.
+ * Answers status, headers and body; follows nothing.
+ */
+export async function ask(context, address, { method = "GET", form, headers = {} } = {}) {
+  const url = new URL(address);
+  const cookies = (await context.cookies()).filter((cookie) => cookie.domain === url.hostname);
+  const body = form && new URLSearchParams(form).toString();
+  const sent = {
+    Host: url.host,
+    Cookie: cookies.map((cookie) => `${cookie.name}=${cookie.value}`).join("; "),
+    ...(body !== undefined && { "Content-Type": "application/x-www-form-urlencoded", "Content-Length": Buffer.byteLength(body) }),
+    ...headers,
+  };
+  return new Promise((resolve, reject) => {
+    // Only browsers know that every name below localhost is this machine.
+    const going = request({ host: "127.0.0.1", port: url.port, path: url.pathname + url.search, method, headers: sent }, (answer) => {
+      const parts = [];
+      answer.on("data", (part) => parts.push(part));
+      answer.on("end", () => resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts) }));
+    });
+    going.once("error", reject);
+    going.end(body);
+  });
 }
