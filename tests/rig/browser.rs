@@ -113,6 +113,10 @@ impl Browser {
             .send()
             .await?
             .error_for_status()?;
+        if answer.status() != 200 {
+            // Opened meanwhile, perhaps by an earlier press whose answer was lost: back to the letter's page.
+            return Ok(false);
+        }
         let whole = answer.bytes().await?;
         assert!(whole.starts_with(b"%PDF-"), "View answers with the PDF");
         Ok(true)

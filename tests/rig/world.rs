@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use letterbox::commands::seed::seed_load;
 use letterbox::config::Settings;
@@ -124,12 +124,12 @@ impl World {
     /// On a cluster of its own that may be killed. `postgres` are lines of its configuration.
     pub(crate) async fn own(wanted: &Wanted, postgres: &str) -> Self {
         let folder = Folder::new();
-        let postgres = Postgres::start_in(&folder.0, postgres).await;
+        let postgres = Postgres::start_in(&folder.path, postgres).await;
         make_database(&postgres).await;
         let superuser = postgres.connect(DATABASE).await;
         let cast = seed(&postgres.url("letterbox_app", DATABASE), &superuser, wanted).await;
         Self {
-            outside: Outside::start_in(&folder.0),
+            outside: Outside::start_in(&folder.path),
             cast,
             place: Place::Own(postgres),
             folder,
@@ -142,7 +142,7 @@ impl World {
         let db = TestDb::new().await;
         let cast = seed(&db.url(), &db.superuser().await, wanted).await;
         Self {
-            outside: Outside::start_in(&folder.0),
+            outside: Outside::start_in(&folder.path),
             cast,
             place: Place::Shared(Box::new(db)),
             folder,
@@ -156,7 +156,7 @@ impl World {
 
     /// A node that finds its database under another address, such as a proxy's.
     pub(crate) fn node_at(&self, name: &'static str, database: &str, settings: Extra<'_>) -> Node {
-        Node::new(name, &self.folder.0, database, &self.outside, settings)
+        Node::new(name, &self.folder.path, database, &self.outside, settings)
     }
 
     /// A node that is ready.
@@ -212,13 +212,21 @@ impl World {
         &self.cast.patients[index]
     }
 
+    /// Keeps the folder, with database and journals, for somebody to look at.
+    pub(crate) fn leave_behind(&self) {
+        self.folder.kept.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn folder(&self) -> &Path {
-        &self.folder.0
+        &self.folder.path
     }
 }
 
 /// Removed at the end. Others may enter: PostgreSQL may run as another user.
-struct Folder(PathBuf);
+struct Folder {
+    path: PathBuf,
+    kept: AtomicBool,
+}
 
 impl Folder {
     fn new() -> Self {
@@ -231,16 +239,19 @@ impl Folder {
         fs::set_permissions(&path, Permissions::from_mode(0o711)).expect("it is ours");
         fs::write(path.join("key"), [7_u8; 32]).expect("the installation's key");
         fs::set_permissions(path.join("key"), Permissions::from_mode(0o600)).expect("it is ours");
-        Self(path)
+        Self {
+            path,
+            kept: AtomicBool::new(false),
+        }
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("left for looking at: {}", self.0.display());
-        } else if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} stays behind: {error}", self.0.display());
+        if std::thread::panicking() || self.kept.load(Ordering::Relaxed) {
+            eprintln!("left for looking at: {}", self.path.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.path) {
+            eprintln!("{} stays behind: {error}", self.path.display());
         }
     }
 }
