@@ -17,10 +17,15 @@ mod tally;
 
 use plan::Plan;
 use story::Story;
+use tokio::sync::Mutex;
+
+/// Each story has a PostgreSQL and two servers of its own and means to load the machine: one at a time.
+static STAGE: Mutex<()> = Mutex::const_new(());
 
 /// Cases 1 to 8 of the fault catalogue, all at once and many times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_and_nothing_is_posted_twice_whoever_dies() {
+    let _alone = STAGE.lock().await;
     let plan = Plan::from_environment();
     let story = Story::begin(&plan, &[]).await;
     story.kill_servers(&plan).await;
@@ -37,6 +42,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_posted_twice_whoever_dies()
 /// The judges are worth something only if they object where the guard is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_fencing_check_the_judges_object() {
+    let _alone = STAGE.lock().await;
     let plan = Plan::small();
     let story = Story::begin(&plan, &[("LETTERBOX_TEST_UNFENCED", "1")]).await;
     story.stop_a_server_past_its_lease(&plan).await;
@@ -51,6 +57,7 @@ async fn without_the_fencing_check_the_judges_object() {
 /// The counter-test's own counter-test: the same story with the check in place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_fencing_check_the_same_story_passes() {
+    let _alone = STAGE.lock().await;
     let plan = Plan::small();
     let story = Story::begin(&plan, &[]).await;
     story.stop_a_server_past_its_lease(&plan).await;
