@@ -11,6 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::documents::tag_of;
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{AppointmentBody, AppointmentRow, AppointmentsBody, Choice, Fact};
 use super::page::{render, see_other};
@@ -34,18 +35,12 @@ struct Opening {
     csrf: String,
 }
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/my-health/appointments", web::get().to(show))
-        .route("/my-health/appointments.json", web::get().to(rows))
-        .route(
-            "/my-health/appointments/{appointment}",
-            web::get().to(details),
-        )
-        .route(
-            "/my-health/appointments/{appointment}/open",
-            web::post().to(open),
-        );
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/my-health/appointments", show)
+        .get("/my-health/appointments.json", rows)
+        .get("/my-health/appointments/{appointment}", details)
+        .post("/my-health/appointments/{appointment}/open", open);
 }
 
 async fn show(request: HttpRequest, which: web::Query<Which>) -> HttpResponse {

@@ -10,6 +10,7 @@ use letterbox_domain::time::local_date;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{BoardBody, Choice, ClinicRow, ItemRow, QuarantineRow, TaskRow};
 use super::page::{Chrome, render, see_other};
@@ -25,12 +26,12 @@ const REASONS: [&str; 3] = [
     "The clinic has moved to another day. We will send you the new date.",
 ];
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/board", web::get().to(show))
-        .route("/board.json", web::get().to(now))
-        .route("/board/tasks/{task}", web::post().to(close_task))
-        .route("/board/clinics/cancel", web::post().to(cancel_clinic));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/board", show)
+        .get("/board.json", now)
+        .post("/board/tasks/{task}", close_task)
+        .post("/board/clinics/cancel", cancel_clinic);
 }
 
 /// Set by a form's answer, shown once.

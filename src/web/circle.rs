@@ -5,6 +5,7 @@ use letterbox_domain::circle::ShareKind;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{CarerRow, CircleBody};
 use super::page::{render, see_other};
@@ -19,18 +20,12 @@ struct Switch {
     csrf: String,
 }
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/connect/circle-of-care", web::get().to(show))
-        .route("/connect/circle-of-care.json", web::get().to(now))
-        .route(
-            "/connect/circle-of-care/{grant}/withdraw",
-            web::post().to(withdraw),
-        )
-        .route(
-            "/connect/circle-of-care/{grant}/share",
-            web::post().to(share_again),
-        );
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/connect/circle-of-care", show)
+        .get("/connect/circle-of-care.json", now)
+        .post("/connect/circle-of-care/{grant}/withdraw", withdraw)
+        .post("/connect/circle-of-care/{grant}/share", share_again);
 }
 
 async fn show(request: HttpRequest) -> HttpResponse {

@@ -1,9 +1,10 @@
 //! The first page: for a patient the dashboard, for a carer the people they help, for staff their board.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use letterbox_domain::appointment::{AppointmentList, AppointmentState};
 use letterbox_domain::letter::LetterState;
 
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{Card, DashboardBody};
 use super::page::{Chrome, render, see_other};
@@ -15,10 +16,8 @@ use crate::store::pages;
 /// Looked through for the numbers on the cards.
 const LOOKED_THROUGH: i64 = 50;
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/", web::get().to(start))
-        .route("/dashboard.json", web::get().to(now));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors.get("/", start).get("/dashboard.json", now);
 }
 
 async fn start(request: HttpRequest) -> HttpResponse {

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::{PersonaRow, SignInBody};
 use super::page::{Chrome, render, see_other};
@@ -130,11 +131,11 @@ pub(crate) fn door(request: &HttpRequest, name: &str) -> String {
 }
 
 /// Everything below exists only when `portal.demo` does.
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/demo/sign-in", web::get().to(show))
-        .route("/demo/sign-in", web::post().to(sign_in))
-        .route("/sign-out", web::post().to(sign_out));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/demo/sign-in", show)
+        .post("/demo/sign-in", sign_in)
+        .post("/sign-out", sign_out);
 }
 
 /// Who may be chosen at this address.

@@ -9,6 +9,7 @@ use letterbox_domain::time::local_date;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{DocumentsBody, LetterRow};
 use super::page::render;
@@ -32,15 +33,12 @@ impl Part {
     }
 }
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/my-health/documents", web::get().to(own))
-        .route("/my-health/documents/rows.json", web::get().to(own_rows))
-        .route("/people/{grant}/documents", web::get().to(shared))
-        .route(
-            "/people/{grant}/documents/rows.json",
-            web::get().to(shared_rows),
-        );
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/my-health/documents", own)
+        .get("/my-health/documents/rows.json", own_rows)
+        .get("/people/{grant}/documents", shared)
+        .get("/people/{grant}/documents/rows.json", shared_rows);
 }
 
 async fn own(request: HttpRequest, part: web::Query<Part>) -> HttpResponse {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::documents::{caution_of, hint_of, promise_of, sees, tag_of, ways};
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{Fact, LetterBody};
 use super::page::{Chrome, render, see_other, to_html};
@@ -29,42 +30,18 @@ struct Opening {
     nonce: String,
 }
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/my-health/documents/{letter}", web::get().to(own))
-        .route(
-            "/my-health/documents/{letter}/now.json",
-            web::get().to(own_data),
-        )
-        .route(
-            "/my-health/documents/{letter}/view",
-            web::post().to(view_own),
-        )
-        .route(
-            "/my-health/documents/{letter}/read",
-            web::post().to(read_own),
-        )
-        .route(
-            "/my-health/documents/{letter}/file",
-            web::get().to(file_own),
-        )
-        .route("/people/{grant}/documents/{letter}", web::get().to(shared))
-        .route(
-            "/people/{grant}/documents/{letter}/now.json",
-            web::get().to(shared_data),
-        )
-        .route(
-            "/people/{grant}/documents/{letter}/view",
-            web::post().to(view_shared),
-        )
-        .route(
-            "/people/{grant}/documents/{letter}/read",
-            web::post().to(read_shared),
-        )
-        .route(
-            "/people/{grant}/documents/{letter}/file",
-            web::get().to(file_shared),
-        );
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/my-health/documents/{letter}", own)
+        .get("/my-health/documents/{letter}/now.json", own_data)
+        .post("/my-health/documents/{letter}/view", view_own)
+        .post("/my-health/documents/{letter}/read", read_own)
+        .get("/my-health/documents/{letter}/file", file_own)
+        .get("/people/{grant}/documents/{letter}", shared)
+        .get("/people/{grant}/documents/{letter}/now.json", shared_data)
+        .post("/people/{grant}/documents/{letter}/view", view_shared)
+        .post("/people/{grant}/documents/{letter}/read", read_shared)
+        .get("/people/{grant}/documents/{letter}/file", file_shared);
 }
 
 type OwnPath = web::Path<Uuid>;

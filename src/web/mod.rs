@@ -2,6 +2,7 @@
 //!
 //! Never holds SQL, never calls a provider, never decides who may see what.
 
+pub mod doors;
 pub mod guard;
 pub mod page;
 pub mod templates;
@@ -31,10 +32,12 @@ pub use demo::Demo;
 pub use portal::Portal;
 pub use witnessed::remember_socket;
 
+use actix_web::App;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::identity::csrf::only_our_pages;
+use doors::{Door, Doors};
 
 /// Registers every page and asset, behind their headers and the check that forms come from our own pages.
 ///
@@ -44,13 +47,22 @@ pub fn routes(service: &mut ServiceConfig) {
     let pages = web::scope("")
         .wrap(from_fn(only_our_pages))
         .wrap(from_fn(guard::guard))
-        .configure(all);
+        .configure(|service| drop(all(service)));
     service.service(pages.default_service(web::to(failure::nowhere)));
 }
 
-fn all(service: &mut ServiceConfig) {
+/// Every page and form that the router knows, in the order of registration. Assets are not among them.
+#[must_use]
+pub fn doors() -> Vec<Door> {
+    let mut list = Vec::new();
+    drop(App::new().configure(|service| list = all(service)));
+    list
+}
+
+fn all(service: &mut ServiceConfig) -> Vec<Door> {
+    assets::routes(service);
+    let mut doors = Doors::new(service);
     for register in [
-        assets::routes,
         dashboard::routes,
         documents::routes,
         letter::routes,
@@ -62,6 +74,22 @@ fn all(service: &mut ServiceConfig) {
         stage::routes,
         outside::routes,
     ] {
-        register(service);
+        register(&mut doors);
+    }
+    doors.into_list()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::doors;
+
+    #[actix_web::test]
+    async fn no_door_is_registered_twice() {
+        let list = doors();
+        let once: BTreeSet<_> = list.iter().copied().collect();
+        assert_eq!(once.len(), list.len(), "{list:?}");
+        assert!(list.len() > 30, "the router knows its pages");
     }
 }

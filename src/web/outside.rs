@@ -1,10 +1,11 @@
 //! The outside world of the demonstration: what the sandbox received, and how soon the next letters are printed.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::demo::only_in_demo;
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{EnvelopeRow, MailRow, OutsideBody, TextRow};
 use super::page::render;
@@ -13,10 +14,10 @@ use super::stage::chrome;
 use super::words;
 use crate::store::{Principal, pages};
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/outside-world", web::get().to(show))
-        .route("/outside-world.json", web::get().to(now));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/outside-world", show)
+        .get("/outside-world.json", now);
 }
 
 async fn show(request: HttpRequest) -> HttpResponse {

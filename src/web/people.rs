@@ -1,9 +1,10 @@
 //! A carer's home: the people who share something with them, and nobody else.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use letterbox_domain::letter::LetterState;
 
 use super::documents::sees;
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{PeopleBody, PersonRow};
 use super::page::render;
@@ -14,10 +15,8 @@ use crate::store::{AccountBox, pages};
 /// Letters looked through for the number beside a name.
 const LOOKED_THROUGH: i64 = 50;
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/people", web::get().to(show))
-        .route("/people.json", web::get().to(now));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors.get("/people", show).get("/people.json", now);
 }
 
 async fn show(request: HttpRequest) -> HttpResponse {

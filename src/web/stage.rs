@@ -7,17 +7,18 @@ use chrono::DateTime;
 use serde::Deserialize;
 
 use super::demo::{Buttons, Demo, door, only_in_demo};
+use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{Door, Rule, StageBody, Step};
 use super::page::{Chrome, LiveSource, render, see_other};
 use super::portal::Portal;
 use crate::store::Tally;
 
-pub(crate) fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/stage", web::get().to(show))
-        .route("/stage.json", web::get().to(now))
-        .route("/stage/{button}", web::post().to(press));
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/stage", show)
+        .get("/stage.json", now)
+        .post("/stage/{button}", press);
 }
 
 async fn show(request: HttpRequest) -> HttpResponse {
