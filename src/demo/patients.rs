@@ -36,9 +36,9 @@ impl Browser {
         let form = forms(&page)
             .into_iter()
             .find(|form| form.action == "/demo/sign-in");
-        let answer = browser
-            .submit(&form.context("the sign-in page has no form")?)
-            .await?;
+        let mut form = form.context("the sign-in page has no form")?;
+        form.answer("computer", "private");
+        let answer = browser.submit(&form).await?;
         browser.remember(&answer);
         ensure!(
             !browser.cookie.is_empty(),
@@ -103,6 +103,14 @@ impl Browser {
     }
 }
 
+impl Form {
+    /// Gives this answer to a question, in place of the pre-selected one.
+    fn answer(&mut self, name: &str, value: &str) {
+        self.fields.retain(|(field, _)| field != name);
+        self.fields.push((name.to_owned(), value.to_owned()));
+    }
+}
+
 /// Every form of one of our own pages. Not a parser of HTML: our templates write attributes in double quotes.
 fn forms(page: &str) -> Vec<Form> {
     page.split("<form")
@@ -117,7 +125,8 @@ fn form(text: &str) -> Option<Form> {
         .split("<input")
         .skip(1)
         .filter_map(|rest| rest.split('>').next());
-    let fields = inputs.filter_map(|tag| {
+    let given = inputs.filter(|tag| !tag.contains(r#"type="radio""#) || tag.contains(" checked"));
+    let fields = given.filter_map(|tag| {
         Some((
             attribute(tag, "name")?,
             attribute(tag, "value").unwrap_or_default(),
@@ -154,6 +163,15 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_several_answers_the_chosen_one_is_sent_and_can_be_replaced() {
+        let page = r#"<form action="/in"><input name="c" type="radio" value="a" checked><input name="c" type="radio" value="b"></form>"#;
+        let mut form = forms(page).pop().expect("a form");
+        assert_eq!(form.fields, [("c".to_owned(), "a".to_owned())]);
+        form.answer("c", "b");
+        assert_eq!(form.fields, [("c".to_owned(), "b".to_owned())]);
+    }
 
     #[test]
     fn forms_are_found_with_what_they_carry() {

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::computer::is_public;
 use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::{PersonaRow, SignInBody};
@@ -186,6 +187,8 @@ fn row(persona: &Persona) -> PersonaRow {
 struct Chosen {
     #[serde(default)]
     persona: String,
+    #[serde(default)]
+    computer: String,
 }
 
 async fn sign_in(
@@ -204,7 +207,9 @@ async fn sign_in(
             .await?
             .ok_or(Failure::NotFound)?;
         drop(tx);
-        let (cookie, ended) = identity.sign_in(&request, account, false).await?;
+        let (cookie, ended) = identity
+            .sign_in(&request, account, is_public(&form.computer))
+            .await?;
         end_sockets(&portal, &ended);
         let mut answer = see_other("/");
         answer

@@ -11,6 +11,7 @@ mod appointments;
 mod assets;
 mod board;
 mod circle;
+mod computer;
 mod dashboard;
 mod demo;
 mod documents;

@@ -35,9 +35,15 @@ export async function visitor(launched, options = {}) {
   return { context, complaints, page: await context.newPage() };
 }
 
+/** Answers the question asked at every sign-in; unanswered, it stands at "public". */
+export async function chooseComputer(page, computer) {
+  await page.getByRole("radio", { name: computer === "public" ? "A public or shared computer" : "My own phone, tablet or computer" }).check();
+}
+
 /** Signs in on a persona's own host, by the page that the demonstration offers. */
-export async function signIn(page, host) {
+export async function signIn(page, host, computer = "private") {
   await page.goto(`${host}/`);
+  await chooseComputer(page, computer);
   await page.getByRole("button", { name: /^Continue as/ }).click();
   await page.waitForURL((url) => url.pathname !== "/demo/sign-in");
 }
