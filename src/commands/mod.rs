@@ -3,12 +3,14 @@
 
 mod addressees;
 mod appointment_changes;
+pub mod arrive;
 mod births;
 pub mod cancel_clinic;
 pub mod close_task;
 pub mod forms;
 pub mod hide_item;
 pub mod intake_lane;
+pub mod join;
 pub mod letter_answer;
 pub mod open_appointment;
 pub mod open_letter;

@@ -2,6 +2,7 @@
 //!
 //! Never logs or prints a secret; `Debug` of [`Settings`] shows `[REDACTED]` in its place.
 
+mod practices;
 mod settings;
 mod values;
 
@@ -12,6 +13,7 @@ use std::{
 
 use config::{Config, Environment, File, FileFormat, Map, Source, Value, ValueKind};
 
+pub use practices::{Practices, PracticesError};
 pub use settings::*;
 pub use values::{Mode, Network, parse_duration};
 
@@ -125,9 +127,35 @@ impl Settings {
                 "server.public_url must be https:// in production: session cookies are sent over TLS only",
             );
         }
+        self.check_nhs_login()?;
         if self.live.silence <= self.live.ping {
             return refuse(
                 "live.silence must be longer than live.ping, or every idle socket is closed",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Whoever can read the way to NHS login could be anybody's: in production it is TLS, or it is not there.
+    fn check_nhs_login(&self) -> Result<(), ConfigError> {
+        let refuse = |problem: &str| Err(ConfigError::Contradiction(problem.to_owned()));
+        let Some(issuer) = &self.nhs_login.issuer else {
+            return Ok(());
+        };
+        if self.nhs_login.client_id.is_empty() || self.nhs_login.key_file.is_none() {
+            return refuse("nhs_login.issuer needs client_id and key_file beside it");
+        }
+        if self.nhs_login.vtr.is_empty() || self.nhs_login.begins_per_second == 0 {
+            return refuse("nhs_login.vtr must not be empty, nhs_login.begins_per_second not 0");
+        }
+        if self.mode == Mode::Production && !issuer.starts_with("https://") {
+            return refuse("nhs_login.issuer must be https:// in production");
+        }
+        if self.mode == Mode::Production && self.joining.practices_file.is_none() {
+            return refuse(
+                "nhs_login.issuer is set but joining.practices_file is not: the sample holds no real GP practice",
             );
         }
         Ok(())

@@ -24,6 +24,10 @@ pub struct Settings {
     pub portal: PortalSettings,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
+    /// Sign-in with NHS login.
+    pub nhs_login: NhsLoginSettings,
+    /// Who may join.
+    pub joining: JoiningSettings,
     /// What trusts may send, and how much of it.
     pub intake: IntakeSettings,
     /// The confined readers of uploaded PDFs.
@@ -117,6 +121,43 @@ pub struct SessionSettings {
     pub absolute_public: Duration,
     #[serde(deserialize_with = "values::duration")]
     pub warning: Duration,
+}
+
+/// Sign-in with NHS login.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NhsLoginSettings {
+    #[serde(deserialize_with = "values::text")]
+    pub issuer: Option<String>,
+    pub client_id: String,
+    #[serde(deserialize_with = "values::path")]
+    pub key_file: Option<PathBuf>,
+    #[serde(deserialize_with = "values::text")]
+    pub key_id: Option<String>,
+    #[serde(deserialize_with = "values::strings")]
+    pub vtr: Vec<String>,
+    #[serde(deserialize_with = "values::strings")]
+    pub scopes: Vec<String>,
+    pub pkce: bool,
+    #[serde(deserialize_with = "values::duration")]
+    pub timeout: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub metadata_ttl: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub keys_interval: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub visit: Duration,
+    pub begins_per_second: u32,
+}
+
+/// Who may join.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoiningSettings {
+    #[serde(deserialize_with = "values::path")]
+    pub practices_file: Option<PathBuf>,
+    #[serde(deserialize_with = "values::duration")]
+    pub decide_within: Duration,
 }
 
 /// What trusts may send, and how much of it.

@@ -4,10 +4,11 @@
 //! what one may not see and what is not there look alike.
 //!
 //! In reading order: [`session`] (the cookie and its extractor), [`csrf`] and [`origin`] (is it one of our pages),
-//! [`access`] (the one policy function), [`ticket`] (what opens a socket).
+//! [`access`] (the one policy function), [`ticket`] (what opens a socket), [`nhs_login`] (who has proved it elsewhere).
 
 pub mod access;
 pub mod csrf;
+pub mod nhs_login;
 pub mod origin;
 pub mod session;
 pub mod ticket;

@@ -1,6 +1,7 @@
 //! PostgreSQL, one file per group of tables. The only place with SQL; it decides nothing.
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
+pub mod accounts;
 mod admin;
 pub mod appointments;
 pub mod audit;
@@ -39,6 +40,7 @@ pub mod receipts;
 mod schema;
 pub mod seed;
 mod sessions;
+pub mod sign_ins;
 pub mod standing;
 mod sweeps;
 mod tally;

@@ -187,6 +187,10 @@ pub const METRICS: &[Metric] = &[
         "Changing requests that did not come from our pages, by reason",
     ),
     counter(
+        "letterbox_nhs_login_total",
+        "Visits to NHS login, by outcome",
+    ),
+    counter(
         "letterbox_outbox_taken_total",
         "Wake-ups taken out of the outbox",
     ),

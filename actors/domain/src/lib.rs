@@ -4,7 +4,7 @@
 //! Nothing here reads a clock, opens a connection, waits, or knows how a value is stored or sent: the
 //! instant is handed in, effects happen elsewhere, and every boundary owns its own form of these types.
 //!
-//! In reading order: who and what ([`id`], [`person`]), when ([`time`]), the things themselves ([`letter`],
+//! In reading order: who and what ([`id`], [`person`]), who may join ([`joining`]), when ([`time`]), the things themselves ([`letter`],
 //! [`appointment`]), who may see them ([`circle`]), what happened ([`event`], [`mailbox`]), what must happen
 //! next ([`policy`], [`ladder`], [`case`], [`dispatch`]), and what people read ([`promise`], [`route`],
 //! [`message`]).
@@ -15,6 +15,7 @@ pub mod circle;
 pub mod dispatch;
 pub mod event;
 pub mod id;
+pub mod joining;
 pub mod ladder;
 pub mod letter;
 pub mod mailbox;
