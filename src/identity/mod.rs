@@ -7,6 +7,7 @@
 //! [`access`] (the one policy function), [`ticket`] (what opens a socket), [`nhs_login`] (who has proved it elsewhere).
 
 pub mod access;
+mod browser_name;
 pub mod csrf;
 pub mod nhs_login;
 pub mod origin;
@@ -14,6 +15,7 @@ pub mod session;
 pub mod ticket;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::SessionSettings;
 use crate::store::{Idle, Store};
@@ -28,6 +30,7 @@ pub struct Identity {
 struct Parts {
     store: Store,
     idle: Idle,
+    warning: Duration,
     origins: Origins,
 }
 
@@ -39,6 +42,7 @@ impl Identity {
         let parts = Arc::new(Parts {
             store,
             idle,
+            warning: sessions.warning,
             origins,
         });
         Self { parts }
@@ -48,6 +52,12 @@ impl Identity {
     #[must_use]
     pub fn idle(&self) -> &Idle {
         &self.parts.idle
+    }
+
+    /// How long before its end an open page warns.
+    #[must_use]
+    pub fn warning(&self) -> Duration {
+        self.parts.warning
     }
 
     /// Which pages may act for a signed-in browser.

@@ -85,6 +85,14 @@ impl Origins {
         self
     }
 
+    /// Whether browsers reach us by https, as the configured address says: then they are told never to try without.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.ours
+            .first()
+            .is_some_and(|origin| origin.starts_with("https://"))
+    }
+
     /// Judges the two headers of one request.
     ///
     /// # Errors

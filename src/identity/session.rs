@@ -14,15 +14,19 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, HttpResponse, ResponseError, web};
 use letterbox_domain::id::{AccountId, SessionId};
 
-use super::Identity;
 use super::csrf::CsrfSecret;
 use super::ticket::{Ticket, TicketHash, random_bytes};
+use super::{Identity, browser_name};
 use crate::store::{FoundSession, NewSession, StoreError};
 
 pub use crate::store::{AccountKind, Idle};
 
 /// The cookie's name: the prefix makes browsers insist on `Secure`, path `/` and no domain.
 pub const COOKIE: &str = "__Host-letterbox";
+
+/// A sensitive change (contacts, sharing, deletion) wants a proof of who is asking that is younger than this: long
+/// enough to fill in a form, too short for somebody who finds the device on a table after lunch.
+const FRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Whoever is signed in on this browser. As an extractor it answers 401 when nobody is.
 #[derive(Clone, Debug)]
@@ -37,6 +41,11 @@ pub struct SignedIn {
     pub public_computer: bool,
     /// How long until the session ends if nothing is requested.
     pub left: Duration,
+    /// How long it may go unused.
+    pub idle: Duration,
+    /// How long before the end an open page warns.
+    pub warning: Duration,
+    proved_ago: Duration,
     csrf: CsrfSecret,
 }
 
@@ -102,7 +111,14 @@ impl SignedIn {
             .store()
             .find_session(&token.0, identity.idle(), counts_as_use)
             .await?;
-        Ok(found.map(Self::from))
+        Ok(found.map(|found| Self::standing(found, &identity)))
+    }
+
+    /// Whether its holder has proved who they are within the last ten minutes: by signing in, or by confirming since.
+    /// Where not, a sensitive change is not made before they have confirmed.
+    #[must_use]
+    pub fn freshly(&self) -> bool {
+        self.proved_ago < FRESH
     }
 
     /// The token that every form of this session carries.
@@ -124,14 +140,17 @@ impl SignedIn {
     }
 }
 
-impl From<FoundSession> for SignedIn {
-    fn from(found: FoundSession) -> Self {
+impl SignedIn {
+    fn standing(found: FoundSession, identity: &Identity) -> Self {
         Self {
+            idle: identity.idle().unused(found.public_computer),
+            warning: identity.warning(),
             account: found.account,
             kind: found.kind,
             session: found.session,
             public_computer: found.public_computer,
             left: found.left,
+            proved_ago: found.proved_ago,
             csrf: CsrfSecret(found.csrf_secret),
         }
     }
@@ -158,6 +177,12 @@ fn token_of(request: &HttpRequest) -> Option<TicketHash> {
     TicketHash::of(request.cookie(COOKIE)?.value())
 }
 
+fn user_agent(request: &HttpRequest) -> &str {
+    let sent = request.headers().get(header::USER_AGENT);
+    sent.and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
 /// Sessions that a sign-in or sign-out has ended: their sockets are to be closed.
 pub type Ended = Vec<(AccountId, SessionId)>;
 
@@ -181,10 +206,31 @@ impl Identity {
             csrf_secret: random_bytes(),
             public_computer,
             lasts: self.idle().absolute(public_computer),
+            browser: browser_name::coarse(user_agent(request)),
         };
         let old = token_of(request).map(|hash| hash.0);
         let ended = self.store().replace_session(old.as_ref(), &new).await?;
         Ok((cookie(token.reveal()), ended))
+    }
+
+    /// The holder of this session has just proved again who they are (at the identity provider, or by whatever the
+    /// caller has checked): for ten minutes, [`SignedIn::freshly`] says so. The token stays: other tabs of the same
+    /// browser may have requests under way that carry it.
+    ///
+    /// # Errors
+    /// When the store does not answer; the proof is not remembered then.
+    pub async fn confirmed(&self, signed_in: &SignedIn) -> Result<bool, StoreError> {
+        self.store()
+            .reauthenticated(signed_in.account, signed_in.session)
+            .await
+    }
+
+    /// Ends one session of this account, here or on another device; another account's is left alone.
+    ///
+    /// # Errors
+    /// When the store does not answer; the session then still stands.
+    pub async fn end(&self, account: AccountId, session: SessionId) -> Result<Ended, StoreError> {
+        self.store().end_session(account, session).await
     }
 
     /// Ends this browser's session. Answers the cookie that removes the old one.

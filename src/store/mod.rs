@@ -11,6 +11,7 @@ mod case_rows;
 mod cases;
 pub mod circle;
 pub mod climbs;
+pub mod devices;
 mod dispatch_record;
 mod dispatches;
 pub mod documents;

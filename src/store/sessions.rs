@@ -32,6 +32,21 @@ impl Idle {
             self.absolute
         }
     }
+
+    /// How long a session may go unused.
+    #[must_use]
+    pub fn unused(&self, public_computer: bool) -> Duration {
+        if public_computer {
+            self.public
+        } else {
+            self.private
+        }
+    }
+
+    /// On a public computer, on a private one: as statements take them.
+    pub(super) fn seconds(&self) -> (f64, f64) {
+        (self.public.as_secs_f64(), self.private.as_secs_f64())
+    }
 }
 
 impl From<&SessionSettings> for Idle {
@@ -64,6 +79,8 @@ pub struct FoundSession {
     pub public_computer: bool,
     /// Until it ends, if nothing is requested.
     pub left: Duration,
+    /// Since its holder last proved who they are.
+    pub proved_ago: Duration,
 }
 
 /// A session to be made.
@@ -75,6 +92,8 @@ pub struct NewSession {
     pub csrf_secret: [u8; 32],
     pub public_computer: bool,
     pub lasts: Duration,
+    /// `Chrome on Windows`; at most 60 characters.
+    pub browser: String,
 }
 
 /// What a ticket was good for.
@@ -104,7 +123,7 @@ const FIND: &str = "
            extract(epoch FROM least(s.expires_at, s.last_seen_at
                + make_interval(secs => CASE WHEN s.public_computer THEN $2::float8 ELSE $3::float8 END)) - app_now())::float8 AS secs_left,
            extract(epoch FROM app_now() - s.last_seen_at)::float8 AS secs_quiet,
-           app_now() AS now
+           extract(epoch FROM app_now() - s.authenticated_at)::float8 AS secs_proved
     FROM sessions s JOIN accounts a ON a.id = s.account_id
     WHERE s.token_sha256 = $1 AND s.ended_at IS NULL AND a.closed_at IS NULL";
 
@@ -121,8 +140,8 @@ const END_BY_TOKEN: &str = "
     RETURNING account_id, id";
 
 const INSERT: &str = "
-    INSERT INTO sessions (id, token_sha256, account_id, csrf_secret, public_computer, expires_at)
-    VALUES ($1, $2, $3, $4, $5, app_now() + make_interval(secs => $6))";
+    INSERT INTO sessions (id, token_sha256, account_id, csrf_secret, public_computer, expires_at, browser)
+    VALUES ($1, $2, $3, $4, $5, app_now() + make_interval(secs => $6), $7)";
 
 /// Only receipts for events of boxes that the account may look into; a second one changes nothing.
 const RECEIPTS: &str = "
@@ -149,7 +168,7 @@ impl Store {
         counts_as_use: bool,
     ) -> Result<Option<FoundSession>, StoreError> {
         let tx = self.begin(&Principal::Anonymous).await?;
-        let (public, private) = (idle.public.as_secs_f64(), idle.private.as_secs_f64());
+        let (public, private) = idle.seconds();
         let found = tx
             .query_opt(FIND, &[&token_sha256.as_slice(), &public, &private])
             .await?;
@@ -196,6 +215,7 @@ impl Store {
                 &new.csrf_secret.as_slice(),
                 &new.public_computer,
                 &new.lasts.as_secs_f64(),
+                &new.browser,
             ],
         )
         .await?;
@@ -203,7 +223,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends one session of an account. Answers what was ended.
+    /// Ends one session of an account; another account's is left alone. Answers what was ended.
     ///
     /// # Errors
     /// Any [`StoreError`]; the session then still stands.
@@ -212,9 +232,11 @@ impl Store {
         account: AccountId,
         session: SessionId,
     ) -> Result<Vec<(AccountId, SessionId)>, StoreError> {
-        let sql = "UPDATE sessions SET ended_at = app_now() WHERE id = $1 AND ended_at IS NULL RETURNING account_id, id";
+        let sql = "UPDATE sessions SET ended_at = app_now()
+            WHERE id = $1 AND account_id = $2 AND ended_at IS NULL RETURNING account_id, id";
         let tx = self.begin(&Principal::Account { account }).await?;
-        let ended = pairs(&tx.query(sql, &[&session.as_uuid()]).await?);
+        let (session, holder) = (session.as_uuid(), account.as_uuid());
+        let ended = pairs(&tx.query(sql, &[&session, &holder]).await?);
         tx.commit().await?;
         Ok(ended)
     }
@@ -363,7 +385,7 @@ async fn opened_by(
 
 async fn left_of(tx: &Tx, sessions: &[SessionId], idle: &Idle) -> Result<Vec<Row>, StoreError> {
     let ids: Vec<Uuid> = sessions.iter().map(SessionId::as_uuid).collect();
-    let (public, private) = (idle.public.as_secs_f64(), idle.private.as_secs_f64());
+    let (public, private) = idle.seconds();
     tx.query(LEFT, &[&ids, &public, &private]).await
 }
 
@@ -390,6 +412,8 @@ fn session_of(row: &Row, left: Duration) -> Result<FoundSession, StoreError> {
         csrf_secret,
         public_computer: row.get("public_computer"),
         left,
+        // Never negative, whatever the clock of a test has done.
+        proved_ago: Duration::from_secs_f64(row.get::<_, f64>("secs_proved").max(0.0)),
     })
 }
 

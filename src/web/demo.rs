@@ -20,7 +20,7 @@ use super::portal::Portal;
 use crate::commands::seed::{DEMO_ISSUER, PERSONAS, Part, Persona};
 use crate::config::{DemoSettings, Mode};
 use crate::identity::Identity;
-use crate::identity::session::{Ended, SignedIn};
+use crate::identity::session::SignedIn;
 use crate::store::{Principal, pages};
 
 /// The sandbox and the parent run on this machine; who takes longer is gone.
@@ -135,12 +135,11 @@ pub(crate) fn door(request: &HttpRequest, name: &str) -> String {
 pub(crate) fn routes(doors: &mut Doors<'_>) {
     doors
         .get("/demo/sign-in", show)
-        .post("/demo/sign-in", sign_in)
-        .post("/sign-out", sign_out);
+        .post("/demo/sign-in", sign_in);
 }
 
 /// Who may be chosen at this address.
-fn choosable(request: &HttpRequest) -> Vec<&'static Persona> {
+pub(crate) fn choosable(request: &HttpRequest) -> Vec<&'static Persona> {
     let host = host_name(request);
     let here = |persona: &&Persona| match &host {
         Some(name) => persona.key == name,
@@ -170,7 +169,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
     page(&request, work).await
 }
 
-fn row(persona: &Persona) -> PersonaRow {
+pub(crate) fn row(persona: &Persona) -> PersonaRow {
     let part = match persona.part {
         Part::Patient | Part::PlayedPatient => "Patient",
         Part::Carer => "Margaret’s daughter",
@@ -210,51 +209,11 @@ async fn sign_in(
         let (cookie, ended) = identity
             .sign_in(&request, account, is_public(&form.computer))
             .await?;
-        end_sockets(&portal, &ended);
+        portal.end_sockets(&ended);
         let mut answer = see_other("/");
         answer
             .add_cookie(&cookie)
             .map_err(|error| Failure::Unavailable(Box::new(error)))?;
-        Ok(answer)
-    };
-    page(&request, work).await
-}
-
-/// The sockets of sessions that have just ended.
-fn end_sockets(portal: &Portal, ended: &Ended) {
-    for (account, session) in ended {
-        portal.live.end_session(*account, *session);
-    }
-}
-
-#[derive(Deserialize)]
-struct Leaving {
-    #[serde(default)]
-    csrf: String,
-}
-
-/// Not only for demonstrations: ends the session, its sockets, and what the browser has kept.
-async fn sign_out(
-    request: HttpRequest,
-    identity: web::Data<Identity>,
-    form: web::Form<Leaving>,
-) -> HttpResponse {
-    let work = async {
-        let session = SignedIn::of(&request).await?.ok_or(Failure::SignIn)?;
-        if !session.verify_csrf(&form.csrf) {
-            return Err(Failure::Stale);
-        }
-        let (cookie, ended) = identity.sign_out(&session).await?;
-        end_sockets(&*Portal::of(&request)?, &ended);
-        let mut answer = see_other("/");
-        answer
-            .add_cookie(&cookie)
-            .map_err(|error| Failure::Unavailable(Box::new(error)))?;
-        // A shared computer keeps nothing; cookies are left alone, ours is gone already and others' are not ours.
-        let clear = header::HeaderValue::from_static(r#""cache", "storage""#);
-        answer
-            .headers_mut()
-            .insert(header::HeaderName::from_static("clear-site-data"), clear);
         Ok(answer)
     };
     page(&request, work).await

@@ -8,6 +8,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
 
+use super::confirm;
 use super::model::ErrorBody;
 use super::page::{Chrome, render_with, see_other};
 use crate::identity::session::NotSignedIn;
@@ -19,6 +20,12 @@ pub(crate) enum Failure {
     /// Nobody is signed in.
     #[error("nobody is signed in")]
     SignIn,
+    /// The reader is signed in, and proves again who they are before this is done; then they come back.
+    #[error("to be confirmed first")]
+    Confirm {
+        /// A page of ours, where the change is made.
+        back: String,
+    },
     /// It is not there, or not for this reader.
     #[error("not found")]
     NotFound,
@@ -75,6 +82,7 @@ impl Failure {
     fn status(&self) -> StatusCode {
         match self {
             Self::SignIn => StatusCode::UNAUTHORIZED,
+            Self::Confirm { .. } => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Stale => StatusCode::FORBIDDEN,
             Self::TooLate(_) => StatusCode::CONFLICT,
@@ -91,6 +99,9 @@ impl Failure {
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
         if matches!(self, Self::SignIn) {
             return see_other("/");
+        }
+        if let Self::Confirm { back } = self {
+            return see_other(&confirm::address(back));
         }
         let reference = Uuid::now_v7();
         self.log(reference);
@@ -118,6 +129,10 @@ impl Failure {
     fn words(&self) -> (&'static str, &'static str) {
         match self {
             Self::SignIn => ("Sign in", "Sign in to see this page."),
+            Self::Confirm { .. } => (
+                "Confirm that it is you",
+                "Confirm that it is you, then try again.",
+            ),
             Self::NotFound => (
                 "We cannot find that page",
                 "If you typed the address, check it. If you followed a link, what it led to may be gone.",

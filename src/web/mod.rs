@@ -12,16 +12,20 @@ mod assets;
 mod board;
 mod circle;
 mod computer;
+mod confirm;
 mod dashboard;
 mod demo;
+mod devices;
 mod documents;
 mod failure;
+mod leaving;
 mod letter;
 mod model;
 mod nonce;
 mod opening;
 mod outside;
 mod people;
+mod place;
 mod portal;
 #[cfg(test)]
 mod samples;
@@ -72,6 +76,9 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         people::routes,
         board::routes,
         demo::routes,
+        leaving::routes,
+        devices::routes,
+        confirm::routes,
         stage::routes,
         outside::routes,
     ] {

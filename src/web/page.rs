@@ -1,12 +1,16 @@
 //! What all pages have in common: title, navigation, who is signed in, how the page stays up to date.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentType};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::guard::CspNonce;
 use super::templates::Templates;
+use crate::identity::session::SignedIn;
 
 /// The frame around a page's own content.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -27,8 +31,48 @@ pub struct Chrome {
     pub viewing: Option<String>,
     /// Tabs on a computer, the Menu on a phone.
     pub nav: Vec<NavItem>,
+    /// Behind the person icon, above "Sign out".
+    pub account: Vec<NavItem>,
+    /// How long the reader stays signed in; nothing where nobody is.
+    pub session: Option<SessionFacts>,
     /// How an open page stays up to date.
     pub live: Option<LiveSource>,
+}
+
+/// What an open page knows about the session it was made for.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionFacts {
+    /// Seconds until it ends, if nothing is done.
+    pub left: u64,
+    /// Seconds before the end at which the page warns.
+    pub warning: u64,
+    /// `15 minutes`: how long it may go unused.
+    pub idle: String,
+    /// Nothing is to stay behind on this computer.
+    pub public_computer: bool,
+    /// Whose the unfinished forms are that the browser keeps: opaque, and the same at this person's next sign-in.
+    pub drafts: String,
+}
+
+impl SessionFacts {
+    pub(crate) fn of(session: &SignedIn) -> Self {
+        let owner = Sha256::digest(format!("drafts of {}", session.account));
+        Self {
+            left: session.left.as_secs(),
+            warning: session.warning.as_secs(),
+            idle: minutes(session.idle),
+            public_computer: session.public_computer,
+            drafts: hex::encode(&owner[..8]),
+        }
+    }
+}
+
+fn minutes(time: Duration) -> String {
+    match time.as_secs() {
+        60 => "1 minute".to_owned(),
+        seconds @ 0..120 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds / 60),
+    }
 }
 
 /// One entry of the navigation, with its sub-menu.
@@ -91,6 +135,17 @@ pub(crate) fn patient_nav(here: &str, helps_others: bool) -> Vec<NavItem> {
         nav.push(leaf("People you help", "/people"));
     }
     nav
+}
+
+/// Entries behind the person icon; the one whose address is `here` is current.
+pub(crate) fn account_menu(here: &str) -> Vec<NavItem> {
+    let leaf = |text, href| NavItem {
+        text,
+        href,
+        current: here == href,
+        children: Vec::new(),
+    };
+    vec![leaf("Signed-in devices", "/account/sessions")]
 }
 
 #[derive(Serialize)]

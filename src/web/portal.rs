@@ -9,9 +9,9 @@ use letterbox_domain::id::{GrantId, PatientId};
 
 use super::demo::Demo;
 use super::failure::Failure;
-use super::page::{Chrome, LiveSource, patient_nav};
+use super::page::{Chrome, LiveSource, SessionFacts, account_menu, patient_nav};
 use crate::commands::Bells;
-use crate::identity::session::SignedIn;
+use crate::identity::session::{Ended, SignedIn};
 use crate::live::Live;
 use crate::store::ladder::LadderStore;
 use crate::store::pages::{self, Person};
@@ -49,6 +49,15 @@ impl Portal {
             .app_data::<web::Data<Self>>()
             .cloned()
             .ok_or_else(|| Failure::Unavailable("no portal is set up".into()))
+    }
+}
+
+impl Portal {
+    /// Closes the sockets of sessions that have just ended, on this node at once; the others follow within a second.
+    pub(crate) fn end_sockets(&self, ended: &Ended) {
+        for (account, session) in ended {
+            self.live.end_session(*account, *session);
+        }
     }
 }
 
@@ -102,6 +111,8 @@ impl Reader {
             home: "/",
             who: Some(self.person.name.clone()),
             csrf: self.session.csrf_token(),
+            account: account_menu(here),
+            session: Some(SessionFacts::of(&self.session)),
             nav,
             ..Chrome::default()
         }

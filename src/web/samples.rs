@@ -1,5 +1,7 @@
 //! Every page from sample data, written to `build/samples` for the eye and checked for what it must and must not say.
 
+mod sessions;
+
 use serde::Serialize;
 
 use super::model::*;
@@ -11,6 +13,7 @@ fn templates() -> Templates {
         portal_name: "My Health and Wellbeing".to_owned(),
         banner: Some("Demonstration, not an NHS service".to_owned()),
         help_email: "help@example.test".to_owned(),
+        quick_exit_url: "https://www.bbc.co.uk/weather".to_owned(),
     })
 }
 

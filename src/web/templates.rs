@@ -37,6 +37,8 @@ pub struct Site {
     pub banner: Option<String>,
     /// Address of the help desk, on every page and every error page.
     pub help_email: String,
+    /// Where the quick exit leads: a page that says nothing about health.
+    pub quick_exit_url: String,
 }
 
 impl std::fmt::Debug for Templates {

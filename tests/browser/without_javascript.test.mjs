@@ -2,7 +2,7 @@
 // And what must never count as opening: a GET, a HEAD, a prefetch, a form from elsewhere, a button pressed twice.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ask, browser, signIn, visitor } from "./support/chromium.mjs";
+import { ask, browser, signIn, signOut, visitor } from "./support/chromium.mjs";
 import { demonstration } from "./support/demonstration.mjs";
 
 let demo;
@@ -88,7 +88,7 @@ test("appointments, sharing and signing out are plain forms", async () => {
   await page.goto(`${home}/my-health/appointments`);
   await page.getByRole("link", { name: "Past" }).click();
   await page.getByRole("heading", { name: "Past" }).waitFor();
-  await page.getByRole("button", { name: "Sign out" }).click();
+  await signOut(page);
   await page.goto(`${home}/my-health/documents`);
   assert.equal(new URL(page.url()).pathname, "/demo/sign-in");
   await context.close();
@@ -100,8 +100,7 @@ test("after signing out, Back shows nothing", async () => {
   await signIn(page, home);
   await page.goto(`${home}/my-health/documents`);
   await page.locator("[data-status]", { hasText: "Connected" }).waitFor();
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.waitForURL("**/demo/sign-in");
+  await signOut(page);
   await page.goBack();
   await page.waitForURL("**/demo/sign-in");
   assert.equal(await page.locator("body", { hasText: "eye clinic" }).count(), 0);

@@ -5,12 +5,12 @@ import type { Fields } from "./binding.ts";
 import { browser } from "./live/browser.ts";
 import { Connection } from "./live/connection.ts";
 import { Refresher, type Refreshed } from "./refresh.ts";
+import { keepSession } from "./session/browser.ts";
+import { forgetDrafts, keepDrafts } from "./session/drafts.ts";
+import { quickExit } from "./session/exit.ts";
 
 /** Without a socket (the stage, the outside world): how often to ask, and how long to wait after a failure. */
 const POLL = 1_000;
-
-/** A page younger than this (milliseconds) does not reload itself: whatever is wrong, it must not spin. */
-const YOUNG = 5_000;
 
 /** Words with a number in them, for the bar and for announcements. */
 function newLetters(count: number): string {
@@ -32,11 +32,14 @@ class LivePage {
   private readonly unshown = new Set<string>();
   private held = 0;
 
-  constructor(root: HTMLElement) {
+  constructor(
+    root: HTMLElement,
+    private readonly signedOut: () => void,
+  ) {
     this.refresher = new Refresher(
       root.dataset["source"] ?? location.pathname,
       (refreshed) => this.refreshed(refreshed),
-      (outcome) => (outcome === "gone" ? this.leave() : this.reconnecting()),
+      (outcome) => this.failed(outcome),
     );
     this.bar?.querySelector("button")?.addEventListener("click", () => this.show());
     document.addEventListener("visibilitychange", () => this.visibility());
@@ -54,9 +57,20 @@ class LivePage {
       gone: () => this.leave(),
       connected: () => this.say("connected"),
       reconnecting: () => this.reconnecting(),
-      signedOut: () => window.setTimeout(() => location.reload(), Math.max(0, YOUNG - performance.now())),
+      signedOut: () => this.signedOut(),
     });
     this.connection.start();
+  }
+
+  private failed(outcome: "gone" | "signed-out" | "unreachable"): void {
+    if (outcome === "gone") this.leave();
+    else if (outcome === "signed-out") this.signedOut();
+    else this.reconnecting();
+  }
+
+  /** No more frames, no more requests. */
+  stop(): void {
+    this.connection?.stop();
   }
 
   private poll(): void {
@@ -129,12 +143,30 @@ class LivePage {
   }
 }
 
-// A page kept in memory by the browser may be somebody else's by now: never show it, ask again.
+// A page kept in memory by the browser may be somebody else's by now: nothing of it is seen, the server is asked again.
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+  if (!event.persisted) return;
+  document.documentElement.hidden = true;
+  location.reload();
 });
 
 createAll(SkipLink);
 createAll(ErrorSummary);
+
+const tabs = "BroadcastChannel" in window ? new BroadcastChannel("letterbox") : undefined;
+let live: LivePage | undefined;
+const keeper = keepSession(tabs, () => live?.stop());
+quickExit(tabs, () => {
+  live?.stop();
+  forgetDrafts(sessionStorage);
+});
+const session = document.querySelector<HTMLElement>("[data-session]");
+if (session?.dataset["computer"] === "private") keepDrafts(sessionStorage, session.dataset["drafts"] ?? "");
+for (const form of document.querySelectorAll<HTMLFormElement>('form[action="/sign-out"]')) {
+  form.addEventListener("submit", () => forgetDrafts(sessionStorage));
+}
+// Nobody is signed in here any more: pages of the same browser that are still open find out now.
+if (location.pathname === "/signed-out") tabs?.postMessage({ t: "ended" });
+
 const root = document.querySelector<HTMLElement>("[data-live]");
-if (root) new LivePage(root);
+if (root) live = new LivePage(root, () => (keeper ? keeper.ended() : location.reload()));

@@ -8,7 +8,7 @@ export interface Refreshed {
   model: Fields;
 }
 
-export type Outcome = "fresh" | "unreachable" | "gone";
+export type Outcome = "fresh" | "unreachable" | "gone" | "signed-out";
 
 export class Refresher {
   private running = false;
@@ -49,7 +49,8 @@ export class Refresher {
   private async once(): Promise<Outcome> {
     try {
       const answer = await fetch(this.source, { headers: { Accept: "application/json" }, cache: "no-store", redirect: "manual" });
-      if (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status)) return "gone";
+      if (answer.status === 401) return "signed-out";
+      if (answer.type === "opaqueredirect" || [403, 404].includes(answer.status)) return "gone";
       if (!answer.ok) return "unreachable";
       const model = (await answer.json()) as Fields;
       this.last = model;

@@ -5,6 +5,7 @@
 mod appointments;
 mod board;
 mod demo;
+mod devices;
 mod letters;
 mod people;
 
@@ -13,6 +14,7 @@ pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
 pub(crate) use demo::{
     Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
 };
+pub(crate) use devices::{ConfirmBody, DeviceRow, DevicesBody, SignedOutBody};
 pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow};
 pub(crate) use people::{
     Card, CarerRow, CircleBody, DashboardBody, ErrorBody, PeopleBody, PersonRow,

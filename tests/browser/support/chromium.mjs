@@ -48,6 +48,13 @@ export async function signIn(page, host, computer = "private") {
   await page.waitForURL((url) => url.pathname !== "/demo/sign-in");
 }
 
+/** Signs out by the person icon, as everybody can. */
+export async function signOut(page) {
+  await page.locator(".lb-person__button").click();
+  await page.locator(".lb-person__panel").getByRole("button", { name: "Sign out", exact: true }).click();
+  await page.waitForURL("**/signed-out*");
+}
+
 /** No finding of axe-core, nothing wider than the window. */
 export async function judge(page, name) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
