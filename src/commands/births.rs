@@ -126,6 +126,7 @@ impl Birth {
             end_detail: None,
             batch_closed_at: None,
             in_hand: self.climbed.as_ref().is_some_and(nowhere),
+            paper_asked: false,
         }
     }
 }

@@ -265,7 +265,9 @@ pub async fn seed_demo(store: &Store) -> Result<Cast, SeedError> {
         &["appointments", "appointment_letters", "clinic_letters"],
     )
     .await?;
-    tx.staff("booking", "booking_clerk").await?;
+    for role in ["booking_clerk", "manager", "information_governance"] {
+        tx.staff("booking", role).await?;
+    }
     let invited = PERSONAS
         .iter()
         .filter(|one| one.key == "gwyn" || one.part == Part::PlayedPatient);

@@ -127,6 +127,7 @@ fn read_known(row: &Row) -> Result<KnownAppointment, StoreError> {
             opened_by_carer: None,
             posted_at: None,
             gone_at: None,
+            not_mine_at: None,
             case: CaseFacts::read(row)?,
             known_by: Some(starts_at),
         },

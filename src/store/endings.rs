@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{StoreError, Tx};
 
-/// What has not left yet is called off; what has left is exempt and stays as it is.
+/// What has not left yet is called off; what has left is exempt and stays as it is. Paper that the patient asked for
+/// goes all the same, unless the letter is withdrawn. A letter that is not the patient's stays a named person's task.
 const END: &str = "
     WITH held AS (
         SELECT id FROM cases WHERE id = ANY($1) AND ended_at IS NULL ORDER BY id FOR UPDATE
@@ -15,12 +16,12 @@ const END: &str = "
         FROM held WHERE c.id = held.id RETURNING c.id
     ), off AS (
         UPDATE dispatches d SET state = 'cancelled', code = $2, finished_at = app_now()
-        FROM ended WHERE d.case_id = ended.id AND d.state = 'queued'
+        FROM ended WHERE d.case_id = ended.id AND d.state = 'queued' AND (d.asked_at IS NULL OR $2 = 'withdrawn')
     ), told AS (
         UPDATE notices n SET closed_at = app_now() FROM ended WHERE n.case_id = ended.id AND n.closed_at IS NULL
     ), done AS (
         UPDATE tasks t SET closed_at = app_now(), outcome = $4 FROM ended
-        WHERE t.case_id = ended.id AND t.closed_at IS NULL
+        WHERE t.case_id = ended.id AND t.closed_at IS NULL AND t.kind <> 'not_mine'
     )
     SELECT id FROM ended";
 

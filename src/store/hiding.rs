@@ -18,7 +18,8 @@ const APPOINTMENT: &str =
     "SELECT trust_id, patient_id, NULL AS kind, restricted FROM appointments WHERE id = $1";
 
 const HIDE_LETTER: &str = "
-    UPDATE letters SET hidden_at = CASE WHEN $2 THEN app_now() END WHERE id = $1 AND (hidden_at IS NULL) = $2";
+    UPDATE letters SET hidden_at = CASE WHEN $2 THEN app_now() END
+    WHERE id = $1 AND (hidden_at IS NULL) = $2 AND not_mine_at IS NULL";
 const HIDE_APPOINTMENT: &str = "
     UPDATE appointments SET hidden_at = CASE WHEN $2 THEN app_now() END WHERE id = $1 AND (hidden_at IS NULL) = $2";
 

@@ -40,10 +40,13 @@ pub struct Openable {
     pub restricted: bool,
     /// Hidden from the circle of care.
     pub hidden: bool,
+    /// The patient has said that it is not theirs: nobody reads it.
+    pub not_mine: bool,
 }
 
 const LETTER: &str = "
-    SELECT id, trust_id, patient_id, document_id, state, kind, restricted, hidden_at IS NOT NULL AS hidden
+    SELECT id, trust_id, patient_id, document_id, state, kind, restricted, hidden_at IS NOT NULL AS hidden,
+           not_mine_at IS NOT NULL AS not_mine
     FROM letters WHERE id = $1";
 
 /// The letter, if it exists.
@@ -69,6 +72,7 @@ fn read(row: &Row) -> Result<Openable, StoreError> {
             .share(),
         restricted: row.try_get("restricted")?,
         hidden: row.try_get("hidden")?,
+        not_mine: row.try_get("not_mine")?,
     })
 }
 
@@ -119,7 +123,7 @@ pub enum Opening {
 
 const OPEN_LETTER: &str = "
     UPDATE letters SET state = 'opened', opened_at = app_now(), opened_by_account_id = $2
-    WHERE id = $1 AND state = 'published'";
+    WHERE id = $1 AND state = 'published' AND not_mine_at IS NULL";
 
 const CASES_OF_LETTER: &str = "SELECT id FROM cases WHERE letter_id = $1";
 
@@ -323,6 +327,7 @@ pub async fn seen(tx: &Tx, look: &Look, allowed: bool) -> Result<(), StoreError>
 pub fn rights(viewer: &Viewer, letter: &Openable) -> Option<bool> {
     let (share, restricted, hidden) = (letter.share, letter.restricted, letter.hidden);
     match letter.state {
+        _ if letter.not_mine => None,
         LetterState::Published if viewer.may_open(share, restricted, hidden) => Some(true),
         LetterState::Opened if viewer.sees(share, restricted, hidden) => Some(false),
         _ => None,

@@ -302,6 +302,10 @@ impl LadderStore {
             };
             self.write_failure(tx, actor, case, &held, why.dispatch, failure)
                 .await?;
+            if why.asked && !open && why.code != "not_wanted" {
+                tasks::insert(tx, &[self.stand_in(tx, case, why.kind).await?]).await?;
+                heard.push(promise_changed(case, None));
+            }
             if open {
                 tasks::insert(tx, &[self.stand_in(tx, case, why.kind).await?]).await?;
                 due_now(tx, &[case.id], false).await?;

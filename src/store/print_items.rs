@@ -21,7 +21,7 @@ const ITEMS: &str = "
     SELECT d.id, d.case_id, d.attempt, l.id AS letter_id, l.version, l.document_id,
            p.given_name, p.family_name, p.address_lines, p.format_need,
            a.state AS appointment_state, a.change, a.starts_at, a.clinic, a.location, a.contact_phone, a.contact_hours,
-           a.instructions
+           a.instructions, d.asked_at IS NOT NULL AND l.not_mine_at IS NULL AS asked
     FROM dispatches d JOIN cases c ON c.id = d.case_id JOIN patients p ON p.id = d.patient_id
     LEFT JOIN letters l ON l.id = c.letter_id LEFT JOIN appointments a ON a.id = c.appointment_id
     WHERE d.id = ANY($1) AND d.state = 'queued'
@@ -54,6 +54,8 @@ pub(super) struct Left {
     pub(super) case: Uuid,
     pub(super) code: &'static str,
     pub(super) kind: tasks::Kind,
+    /// The patient asked for it: somebody must say that it does not come.
+    pub(super) asked: bool,
 }
 
 /// The queued post among these dispatches, under lock.
@@ -71,17 +73,20 @@ impl LadderStore {
         row: &Row,
     ) -> Result<Result<Item, Left>, StoreError> {
         let (dispatch, case_id): (Uuid, Uuid) = (row.try_get("id")?, row.try_get("case_id")?);
+        let asked: bool = row.try_get("asked")?;
         let left = |code, kind| {
             Ok(Err(Left {
                 dispatch,
                 case: case_id,
                 code,
                 kind,
+                asked,
             }))
         };
-        let wanted = cases
-            .get(&case_id)
-            .filter(|case| case.state.is_open() && case.subject == Subject::Unread);
+        let wanted = cases.get(&case_id).filter(|case| {
+            (case.state.is_open() && case.subject == Subject::Unread)
+                || (asked && case.subject != Subject::Withdrawn)
+        });
         let Some(case) = wanted else {
             return left("not_wanted", tasks::Kind::Phone);
         };

@@ -60,7 +60,7 @@ const WRITTEN: &str = "
 const BATCH: &str = "SELECT id, trust_id, state FROM print_batches WHERE name = $1 FOR UPDATE";
 
 const AWAITED: &str = "
-    SELECT i.subject_id, i.dispatch_id, d.case_id, d.patient_id FROM print_items i JOIN dispatches d ON d.id = i.dispatch_id
+    SELECT i.subject_id, i.dispatch_id, d.case_id, d.patient_id, d.asked_at IS NOT NULL AS asked FROM print_items i JOIN dispatches d ON d.id = i.dispatch_id
     WHERE i.batch_id = $1 AND i.state = 'sent' AND i.subject_id = ANY($2)";
 
 const SETTLE: &str = "
@@ -157,6 +157,8 @@ impl PrintStore for LadderStore {
 struct Awaited {
     dispatch: Uuid,
     case: Uuid,
+    /// The patient asked for this paper, so it matters even where the case has ended.
+    asked: bool,
 }
 
 impl LadderStore {
@@ -202,6 +204,7 @@ impl LadderStore {
             let one = Awaited {
                 dispatch: row.try_get("dispatch_id")?,
                 case: row.try_get("case_id")?,
+                asked: row.try_get("asked")?,
             };
             awaited.insert(row.try_get::<_, Uuid>("subject_id")?, one);
         }
@@ -314,7 +317,7 @@ impl LadderStore {
             &[case_entry(case, "case.print_rejected", facts)],
         )
         .await?;
-        if !case.state.is_open() {
+        if !case.state.is_open() && !one.asked {
             return Ok(None);
         }
         tasks::insert(

@@ -19,6 +19,7 @@ macro_rules! case_facts {
         "c.id AS case_id, c.policy_version, c.step_rungs, c.deadline_at, c.promised_at, c.created_at AS case_created_at, \
          c.ended_at, c.end_kind, c.end_detail, print.closed_at AS batch_closed_at, \
          EXISTS (SELECT FROM tasks t WHERE t.case_id = c.id AND t.closed_at IS NULL AND t.kind <> 'phone') AS in_hand, \
+         EXISTS (SELECT FROM dispatches asked WHERE asked.case_id = c.id AND asked.asked_at IS NOT NULL) AS paper_asked, \
          app_now() AS now"
     };
 }
@@ -36,7 +37,7 @@ macro_rules! print_join {
 macro_rules! letter_facts {
     () => {
         concat!(
-            "l.state, l.route, l.opened_at, l.posted_at, l.withdrawn_at AS gone_at, \
+            "l.state, l.route, l.opened_at, l.posted_at, l.withdrawn_at AS gone_at, l.not_mine_at, \
              l.opened_by_account_id IS DISTINCT FROM m.account_id AS opened_by_carer, opener.display_name AS opener, \
              about.starts_at AS known_by, ",
             $crate::store::standing::case_facts!()
@@ -74,6 +75,8 @@ pub struct Facts {
     pub posted_at: Option<DateTime<Utc>>,
     /// When it was withdrawn or replaced.
     pub gone_at: Option<DateTime<Utc>>,
+    /// When the patient said that it is not theirs.
+    pub not_mine_at: Option<DateTime<Utc>>,
     /// The case; a letter that the hospital posts itself has none.
     pub case: Option<CaseFacts>,
     /// Start of the appointment it is about.
@@ -101,6 +104,8 @@ pub struct CaseFacts {
     pub batch_closed_at: Option<DateTime<Utc>>,
     /// A person has an open task about it other than phoning.
     pub in_hand: bool,
+    /// The patient has asked for it on paper too, so opening does not call the paper off.
+    pub paper_asked: bool,
 }
 
 impl Facts {
@@ -119,6 +124,7 @@ impl Facts {
             opened_by_carer: opener.map(|name| given(&name)),
             posted_at: row.get("posted_at"),
             gone_at: row.get("gone_at"),
+            not_mine_at: row.get("not_mine_at"),
             case: CaseFacts::read(row)?,
             known_by: row.get("known_by"),
         })
@@ -131,6 +137,9 @@ impl Facts {
             (LetterState::Withdrawn, Some(at)) => return Standing::Withdrawn { at },
             (LetterState::Superseded, Some(at)) => return Standing::Superseded { at },
             _ => {}
+        }
+        if let Some(at) = self.not_mine_at {
+            return Standing::NotMine { at };
         }
         if let Some(at) = self.opened_at {
             let by = match &self.opened_by_carer {
@@ -199,6 +208,7 @@ impl CaseFacts {
             end_detail: row.get("end_detail"),
             batch_closed_at: row.get("batch_closed_at"),
             in_hand: row.get("in_hand"),
+            paper_asked: row.get("paper_asked"),
         }))
     }
 
@@ -231,7 +241,9 @@ impl CaseFacts {
         }
         match (self.batch_closed_at, self.promised_at) {
             (Some(since), _) => Standing::BeingPosted { since },
-            (None, Some(at)) if route == Route::Portal => Standing::WillPost { at },
+            (None, Some(at)) if route == Route::Portal && !self.paper_asked => {
+                Standing::WillPost { at }
+            }
             (None, Some(at)) => Standing::GoesByPost { at },
             (None, None) => Standing::New,
         }

@@ -18,7 +18,7 @@ use super::case_rows::{CaseRow, columns};
 use super::ladder::LadderStore;
 use super::print::due_now;
 use super::tasks::{self, Kind};
-use super::{Principal, StoreError, Tx, endings, events, history, locks, notices};
+use super::{Principal, StoreError, Tx, disputes, endings, events, history, locks, notices};
 
 /// So many calls without an answer; then paper goes as well, and somebody else hears of it.
 pub const MOST_TRIES: i16 = 3;
@@ -36,6 +36,8 @@ pub enum Done {
     WantsPaper,
     /// Seen to in another way; the person answers for it.
     Resolved,
+    /// Taken on, by name: a letter that is not the patient's.
+    Accepted,
 }
 
 impl Done {
@@ -48,6 +50,7 @@ impl Done {
             Self::WrongNumber => "wrong_number",
             Self::WantsPaper => "wants_paper",
             Self::Resolved => "resolved",
+            Self::Accepted => "accepted",
         }
     }
 
@@ -60,6 +63,7 @@ impl Done {
             Self::WrongNumber,
             Self::WantsPaper,
             Self::Resolved,
+            Self::Accepted,
         ];
         all.into_iter().find(|done| done.name() == name)
     }
@@ -74,6 +78,10 @@ pub enum TaskAnswer {
     ClosedAlready,
     /// This cannot be the answer to such a task: only one about a patient can be answered by telephone.
     NotForThis,
+    /// Only who answers for information governance, or runs the office, takes this on.
+    NotYours,
+    /// The patient may still take it back.
+    NotYet,
     /// There is no lawful address: paper cannot go, the task stays.
     NoAddress,
     /// The letter was printed before; printing it again needs a new letter.
@@ -94,7 +102,7 @@ pub enum TaskAnswer {
 
 /// Only staff of the task's own trust see it.
 const TASK: &str = "
-    SELECT t.trust_id, t.kind, t.case_id, t.tries, t.closed_at IS NOT NULL AS closed, t.latest_useful_at, app_now() AS now
+    SELECT t.trust_id, t.kind, t.case_id, t.letter_id, t.tries, t.closed_at IS NOT NULL AS closed, t.latest_useful_at, app_now() AS now
     FROM tasks t WHERE t.id = $1
       AND EXISTS (SELECT FROM staff_roles r WHERE r.account_id = $2 AND r.trust_id = t.trust_id)";
 
@@ -179,6 +187,16 @@ impl LadderStore {
             return Ok(TaskAnswer::ClosedAlready);
         }
         let trust = row.try_get::<_, Uuid>("trust_id")?.into();
+        let is_dispute = row.try_get::<_, &str>("kind")? == "not_mine";
+        if is_dispute != (done == Done::Accepted) {
+            return Ok(TaskAnswer::NotForThis);
+        }
+        if let Some(letter) = row
+            .try_get::<_, Option<Uuid>>("letter_id")?
+            .filter(|_| is_dispute)
+        {
+            return disputes::accept(&tx, account, task, letter.into()).await;
+        }
         let Some(case_id) = row.try_get::<_, Option<Uuid>>("case_id")? else {
             return without_case(&tx, account, trust, task, done).await;
         };
@@ -217,7 +235,9 @@ impl LadderStore {
         let is_open = held.case.state.is_open();
         match done {
             Done::Spoke => self.ended(tx, account, held, done, "told_by_phone").await,
-            Done::Resolved => self.ended(tx, account, held, done, "taken_over").await,
+            Done::Resolved | Done::Accepted => {
+                self.ended(tx, account, held, done, "taken_over").await
+            }
             _ if !is_open => {
                 close(tx, account, held, done).await?;
                 Ok(TaskAnswer::Closed { events: Vec::new() })

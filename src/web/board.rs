@@ -74,7 +74,7 @@ async fn now(request: HttpRequest) -> HttpResponse {
 }
 
 /// Whoever is not staff finds no board.
-async fn own_trust(reader: &Reader) -> Result<(TrustId, String), Failure> {
+pub(super) async fn own_trust(reader: &Reader) -> Result<(TrustId, String), Failure> {
     pages::staff_trust(&reader.tx, reader.session.account)
         .await?
         .ok_or(Failure::NotFound)
@@ -211,7 +211,7 @@ fn tag_of(standing: &Standing<'_>) -> (&'static str, &'static str) {
         Standing::Posted { .. } => ("Posted", "green"),
         Standing::Opened { .. } | Standing::OpenedAfterPosting { .. } => ("Opened", "green"),
         Standing::ToldByPhone { .. } => ("Told by phone", "green"),
-        Standing::WithTheHospital => ("With a person", "orange"),
+        Standing::WithTheHospital | Standing::NotMine { .. } => ("With a person", "orange"),
         Standing::Withdrawn { .. } | Standing::Superseded { .. } => ("Withdrawn", "grey"),
     }
 }
@@ -246,7 +246,8 @@ fn task_row(task: &TaskView) -> TaskRow {
         }),
         url: format!("/board/tasks/{}", task.id),
         calls,
-        resolves: !calls,
+        resolves: !calls && task.kind != "not_mine",
+        accepts: task.kind == "not_mine",
     }
 }
 
@@ -257,6 +258,7 @@ fn title_of(kind: &str) -> &'static str {
         "returned_post" => "A letter came back",
         "correction" => "Tell the patient what is right",
         "quarantine" => "Look at input we could not take",
+        "not_mine" => "A patient says that a letter is not theirs",
         "failed_opening" => "A patient could not open a letter",
         _ => "Something needs a person",
     }
@@ -269,6 +271,9 @@ fn why(task: &TaskView) -> String {
         .map(|at| format!(", {} {}", words::short_day(at), words::time(at)))
         .unwrap_or_default();
     match (task.kind.as_str(), &task.title, &task.detail) {
+        ("not_mine", Some(title), _) => format!(
+            "“{title}” ({clinic}{when}) was reported as somebody else’s. Nobody can read it, and it is not posted. Information governance or a manager takes it on; then find out whose it is, and withdraw it."
+        ),
         (_, _, Some(detail)) => detail.clone(),
         ("phone", None, _) if task.appointment_cancelled => format!(
             "{clinic}{when}, is cancelled, and has not been read. Paper would come too late."

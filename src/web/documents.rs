@@ -1,11 +1,11 @@
 //! My health → Documents, and the same list of a mailbox that is shared.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use letterbox_domain::id::GrantId;
 use letterbox_domain::letter::{LetterKind, LetterState};
 use letterbox_domain::promise::{self, Audience, Standing};
-use letterbox_domain::time::local_date;
+use letterbox_domain::time::{local_date, start_of};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -16,20 +16,71 @@ use super::page::render;
 use super::portal::{Desk, Reader, live};
 use super::{nonce, words};
 use crate::commands::calendars;
-use crate::store::pages::{self, LetterView};
+use crate::store::pages::{self, LetterView, Search};
 
 /// Letters of one page: three years of a patient who is often at the hospital.
 const LETTERS: i64 = 50;
+
+/// Longest text that is looked for; longer than any title that is read aloud.
+const SOUGHT: usize = 60;
 
 #[derive(Deserialize)]
 struct Part {
     /// Milliseconds since 1970; letters published before.
     before: Option<i64>,
+    /// Looked for in title, clinic and hospital.
+    #[serde(default)]
+    q: String,
+    /// First day, as a date field sends it.
+    #[serde(default)]
+    from: String,
+    /// Last day.
+    #[serde(default)]
+    to: String,
 }
 
 impl Part {
     fn before(&self) -> Option<DateTime<Utc>> {
         self.before.and_then(DateTime::from_timestamp_millis)
+    }
+
+    fn sought(&self) -> Option<String> {
+        let text: String = self.q.trim().chars().take(SOUGHT).collect();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// What cannot be read as a day does not narrow the search.
+    fn search(&self) -> Search {
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        Search {
+            text: self.sought(),
+            from: day(&self.from).map(start_of),
+            to: day(&self.to).and_then(|day| day.succ_opt()).map(start_of),
+        }
+    }
+
+    fn is_search(&self) -> bool {
+        self.search() != Search::default()
+    }
+
+    /// The same search again, from the top or before an instant.
+    fn query(&self, before: Option<i64>) -> String {
+        let before = before.map(|before| before.to_string()).unwrap_or_default();
+        let fields = [
+            ("q", &self.q),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("before", &before),
+        ];
+        let given = fields.iter().filter(|(_, value)| !value.is_empty());
+        let pairs: Vec<String> = given
+            .map(|(name, value)| format!("{name}={}", words::in_query(value)))
+            .collect();
+        if pairs.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", pairs.join("&"))
+        }
     }
 }
 
@@ -77,10 +128,7 @@ async fn show(
     let desk = Desk::of(Reader::of(request).await?, grant).await?;
     let body = body(&desk, part).await?;
     let mut chrome = desk.chrome(&body.heading);
-    let query = part
-        .before
-        .map(|before| format!("?before={before}"))
-        .unwrap_or_default();
+    let query = part.query(part.before);
     chrome.live = live(
         format!("{}/rows.json{query}", desk.letters_at),
         format!("{}{query}", desk.letters_at),
@@ -99,16 +147,14 @@ async fn rows(
 }
 
 async fn body(desk: &Desk, part: &Part) -> Result<DocumentsBody, Failure> {
-    let found = pages::letters(&desk.reader.tx, desk.patient, part.before(), LETTERS).await?;
+    let (tx, search) = (&desk.reader.tx, part.search());
+    let found = pages::letters_found(tx, desk.patient, part.before(), &search, LETTERS).await?;
     let more_url = found
         .last()
         .filter(|_| found.len() as i64 == LETTERS)
         .map(|last| {
-            format!(
-                "{}?before={}",
-                desk.letters_at,
-                last.published_at.timestamp_millis()
-            )
+            let before = part.query(Some(last.published_at.timestamp_millis()));
+            format!("{}{before}", desk.letters_at)
         });
     let letters: Vec<LetterRow> = found
         .iter()
@@ -119,12 +165,31 @@ async fn body(desk: &Desk, part: &Part) -> Result<DocumentsBody, Failure> {
         Some(name) => (format!("{name}’s documents"), format!("{name} shares no letters with you yet.")),
         None => ("Documents".to_owned(), "You have no letters yet. New ones appear here, and nothing is lost if you do not look.".to_owned()),
     };
+    let searched = part.is_search();
+    let own = desk.viewing.is_none();
     Ok(DocumentsBody {
         heading,
         empty: letters.is_empty(),
+        found: searched.then(|| match letters.len() {
+            0 => "No letter matches. Try fewer words, or other days.".to_owned(),
+            many => format!("{} found", words::count(many as i64, "letter")),
+        }),
         letters,
-        empty_words,
+        empty_words: if searched { String::new() } else { empty_words },
         more_url,
+        search_url: desk.letters_at.clone(),
+        q: part.sought().unwrap_or_default(),
+        from: part
+            .from
+            .parse::<NaiveDate>()
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
+        to: part
+            .to
+            .parse::<NaiveDate>()
+            .map(|day| day.to_string())
+            .unwrap_or_default(),
+        paper_url: own.then(|| format!("{}/paper", desk.letters_at)),
     })
 }
 
@@ -146,6 +211,10 @@ pub(crate) fn ways(desk: &Desk, letter: &LetterView) -> Ways {
         .viewer
         .may_open(letter.share(), letter.restricted, letter.hidden);
     match letter.facts.state {
+        _ if letter.dispute.is_some() => Ways {
+            view: false,
+            again: false,
+        },
         LetterState::Opened => Ways {
             view: false,
             again: true,
@@ -189,12 +258,14 @@ pub(crate) fn tag_of(standing: &Standing<'_>) -> (&'static str, &'static str) {
         Standing::WithTheHospital => ("With the hospital", "orange"),
         Standing::Withdrawn { .. } => ("Withdrawn", "grey"),
         Standing::Superseded { .. } => ("Replaced", "grey"),
+        Standing::NotMine { .. } => ("Reported", "orange"),
     }
 }
 
 /// What to know before opening a clinic letter.
 pub(crate) fn caution_of(letter: &LetterView) -> Option<String> {
-    (letter.kind == LetterKind::Clinic && letter.facts.state == LetterState::Published).then(|| {
+    let unopened = letter.facts.state == LetterState::Published && letter.dispute.is_none();
+    (letter.kind == LetterKind::Clinic && unopened).then(|| {
         format!(
             "May contain results. If worried: {}.",
             words::contact(&letter.contact_phone, letter.contact_hours.as_deref())
@@ -217,6 +288,8 @@ fn row(desk: &Desk, letter: &LetterView) -> LetterRow {
         promise: promise_of(desk, letter),
         caution: caution_of(letter),
         hint: hint_of(desk, letter, &ways),
+        thread: thread_of(desk, letter),
+        thread_url: format!("{url}#thread"),
         view_url: ways.view.then(|| format!("{url}/view")),
         nonce: ways
             .view
@@ -224,6 +297,17 @@ fn row(desk: &Desk, letter: &LetterView) -> LetterRow {
         file_url: ways.again.then(|| format!("{url}/file")),
         url,
     }
+}
+
+/// That there are other letters about the same appointment. Not for carers: some of them may not be theirs to know of.
+fn thread_of(desk: &Desk, letter: &LetterView) -> Option<String> {
+    let others = (letter.thread - 1).max(0);
+    (desk.viewing.is_none() && others > 0).then(|| {
+        format!(
+            "{} about this appointment",
+            words::count(others, "other letter")
+        )
+    })
 }
 
 /// Why a carer finds nothing to press.

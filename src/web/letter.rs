@@ -10,15 +10,14 @@ use letterbox_domain::letter::LetterState;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::documents::{caution_of, hint_of, promise_of, sees, tag_of, ways};
+use super::documents::{sees, ways};
 use super::doors::Doors;
 use super::failure::{Failure, data, page};
-use super::model::{Fact, LetterBody};
-use super::page::{Chrome, render, see_other, to_html};
-use super::portal::{Desk, Reader, live};
+use super::letter_page::{composed, threaded};
+use super::page::{render, see_other, to_html};
+use super::portal::{Desk, Reader};
 use super::witnessed::Witnessed;
-use super::{nonce, opening, words};
-use crate::commands::calendars;
+use super::{nonce, opening};
 use crate::commands::open_letter::{Content, Form, Viewing};
 use crate::store::pages::{self, LetterView};
 
@@ -37,11 +36,16 @@ pub(crate) fn routes(doors: &mut Doors<'_>) {
         .post("/my-health/documents/{letter}/view", view_own)
         .post("/my-health/documents/{letter}/read", read_own)
         .get("/my-health/documents/{letter}/file", file_own)
+        .get("/my-health/documents/{letter}/download", download_own)
         .get("/people/{grant}/documents/{letter}", shared)
         .get("/people/{grant}/documents/{letter}/now.json", shared_data)
         .post("/people/{grant}/documents/{letter}/view", view_shared)
         .post("/people/{grant}/documents/{letter}/read", read_shared)
-        .get("/people/{grant}/documents/{letter}/file", file_shared);
+        .get("/people/{grant}/documents/{letter}/file", file_shared)
+        .get(
+            "/people/{grant}/documents/{letter}/download",
+            download_shared,
+        );
 }
 
 type OwnPath = web::Path<Uuid>;
@@ -109,8 +113,21 @@ async fn file_shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
     page(&request, file(&request, Some(grant.into()), letter.into())).await
 }
 
+async fn download_own(request: HttpRequest, path: OwnPath) -> HttpResponse {
+    page(&request, download(&request, None, path.into_inner().into())).await
+}
+
+async fn download_shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
+    let (grant, letter) = path.into_inner();
+    page(
+        &request,
+        download(&request, Some(grant.into()), letter.into()),
+    )
+    .await
+}
+
 /// The letter on this reader's desk; one that is not theirs to see is not there.
-async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, Failure> {
+pub(crate) async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, Failure> {
     let letter = pages::letter(&desk.reader.tx, letter).await?;
     letter
         .filter(|letter| letter.patient == desk.patient && sees(desk, letter))
@@ -128,7 +145,8 @@ async fn show(
         LetterState::Opened => pages::full_text(&desk.reader.tx, letter.id).await?,
         _ => None,
     };
-    let (chrome, body) = composed(&desk, &letter, text.as_deref());
+    let (chrome, mut body) = composed(&desk, &letter, text.as_deref());
+    threaded(&desk, &letter, &mut body).await?;
     Ok(render(request, "letter.jinja", &chrome, &body))
 }
 
@@ -141,49 +159,7 @@ async fn standing(
     let letter = found(&desk, letter).await?;
     let (_, body) = composed(&desk, &letter, None);
     Ok(HttpResponse::Ok()
-        .json(serde_json::json!({ "tag": body.tag, "tone": body.tone, "promise": body.promise })))
-}
-
-fn composed(desk: &Desk, letter: &LetterView, text: Option<&str>) -> (Chrome, LetterBody) {
-    let at = format!("{}/{}", desk.letters_at, letter.id);
-    let mut chrome = desk.chrome(&letter.title);
-    chrome.live = live(format!("{at}/now.json"), at.clone(), "Check again");
-    let ways = ways(desk, letter);
-    let (tag, tone) = tag_of(&letter.facts.standing(&letter.policy, calendars()));
-    let mint = || nonce::mint(&desk.reader.session, letter.id);
-    let body = LetterBody {
-        title: letter.title.clone(),
-        back_url: desk.letters_at.clone(),
-        tag,
-        tone,
-        promise: promise_of(desk, letter),
-        caution: caution_of(letter),
-        facts: facts(letter),
-        full_text: text.map(words::paragraphs).unwrap_or_default(),
-        view_url: ways.view.then(|| format!("{at}/view")),
-        nonce: ways.view.then(mint),
-        text_url: (ways.view && letter.has_text).then(|| format!("{at}/read")),
-        text_nonce: (ways.view && letter.has_text).then(mint),
-        file_url: ways.again.then(|| format!("{at}/file")),
-        hint: hint_of(desk, letter, &ways),
-        pages: letter.pages,
-        size: words::size(letter.size_bytes),
-        clinic: letter.clinic.clone(),
-        contact: words::contact(&letter.contact_phone, letter.contact_hours.as_deref()),
-    };
-    (chrome, body)
-}
-
-fn facts(letter: &LetterView) -> Vec<Fact> {
-    let mut facts = vec![
-        Fact::new("From", &letter.trust),
-        Fact::new("Clinic", &letter.clinic),
-        Fact::new("Sent", words::date_and_time(letter.published_at)),
-    ];
-    if let Some(at) = letter.appointment_at {
-        facts.push(Fact::new("Appointment", words::day_and_time(at)));
-    }
-    facts
+        .json(serde_json::json!({ "tag": body.tag, "tone": body.tone, "promise": body.promise, "paper": body.paper })))
 }
 
 /// Checks what every form here must carry, before anything is touched.
@@ -218,7 +194,7 @@ async fn view(
         )));
     }
     match opening::begin(&desk, letter.id, &form.nonce, Form::Pdf).await? {
-        Some(viewing) => handed_over(request, &desk, viewing),
+        Some(viewing) => handed_over(request, &desk, viewing, Keep::Show),
         None => Ok(see_other(&format!("{}/{}", desk.letters_at, letter.id))),
     }
 }
@@ -261,12 +237,47 @@ async fn file(
     let desk = Desk::of(Reader::of(request).await?, grant).await?;
     let letter = found(&desk, letter).await?;
     let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
-    if letter.facts.state != LetterState::Opened {
+    if !ways(&desk, &letter).again {
         return Ok(page);
     }
     match opening::again(&desk, letter.id).await? {
-        Some(viewing) => handed_over(request, &desk, viewing),
+        Some(viewing) => handed_over(request, &desk, viewing, Keep::Show),
         None => Ok(page),
+    }
+}
+
+/// The same file to be kept; only of an opened letter, and never on a public computer.
+async fn download(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: LetterId,
+) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::of(request).await?, grant).await?;
+    let letter = found(&desk, letter).await?;
+    let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
+    if !ways(&desk, &letter).again || !desk.keeps_files() {
+        return Ok(page);
+    }
+    match opening::again(&desk, letter.id).await? {
+        Some(viewing) => handed_over(request, &desk, viewing, Keep::Download),
+        None => Ok(page),
+    }
+}
+
+/// Whether the browser shows the file or offers to keep it.
+#[derive(Clone, Copy)]
+enum Keep {
+    Show,
+    Download,
+}
+
+impl Keep {
+    /// A neutral name: the folder of downloads is everybody's.
+    const fn disposition(self) -> &'static str {
+        match self {
+            Self::Show => r#"inline; filename="letter.pdf""#,
+            Self::Download => r#"attachment; filename="letter.pdf""#,
+        }
     }
 }
 
@@ -275,6 +286,7 @@ fn handed_over(
     request: &HttpRequest,
     desk: &Desk,
     viewing: Viewing,
+    keep: Keep,
 ) -> Result<HttpResponse, Failure> {
     let Content::Pdf(content) = &viewing.content else {
         return Err(Failure::NotFound);
@@ -282,10 +294,7 @@ fn handed_over(
     let body = Witnessed::new(request, content.clone(), opening::finish(desk, viewing));
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/pdf"))
-        .insert_header((
-            header::CONTENT_DISPOSITION,
-            r#"inline; filename="letter.pdf""#,
-        ))
+        .insert_header((header::CONTENT_DISPOSITION, keep.disposition()))
         .insert_header((
             header::CONTENT_SECURITY_POLICY,
             "sandbox; default-src 'none'; frame-ancestors 'none'",

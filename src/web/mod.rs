@@ -20,13 +20,17 @@ mod documents;
 mod failure;
 mod leaving;
 mod letter;
+mod letter_page;
 mod model;
 mod nonce;
+mod not_mine;
 mod opening;
 mod outside;
+mod paper;
 mod people;
 mod place;
 mod portal;
+mod roll_out;
 #[cfg(test)]
 mod samples;
 mod stage;
@@ -70,11 +74,14 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
     for register in [
         dashboard::routes,
         documents::routes,
+        paper::routes,
+        not_mine::routes,
         letter::routes,
         appointments::routes,
         circle::routes,
         people::routes,
         board::routes,
+        roll_out::routes,
         demo::routes,
         leaving::routes,
         devices::routes,

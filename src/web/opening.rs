@@ -30,7 +30,8 @@ impl From<CommandError> for Failure {
 }
 
 impl Portal {
-    fn heard(&self, events: Vec<Event>) {
+    /// Tells open pages what a commit made.
+    pub(super) fn heard(&self, events: Vec<Event>) {
         if !events.is_empty() {
             self.bells.ring(Wake {
                 events,
@@ -129,6 +130,12 @@ pub(crate) async fn task(
         )),
         TaskAnswer::NotForThis => Err(Failure::TooLate(
             "This task cannot be answered that way. Go back and press Done once it is seen to.",
+        )),
+        TaskAnswer::NotYours => Err(Failure::TooLate(
+            "Information governance, or the manager of the booking office, takes this on. It waits for them here.",
+        )),
+        TaskAnswer::NotYet => Err(Failure::TooLate(
+            "The patient can still take this back. Ten minutes after they said so, it can be taken on.",
         )),
         TaskAnswer::NoAddress => Err(Failure::TooLate(
             "There is no address to post to. Ask the patient for one, and have it corrected in your own system.",

@@ -180,6 +180,12 @@ impl Desk {
         })
     }
 
+    /// Whether files may be kept on this computer, and so whether downloads are offered: never on a public one.
+    /// Every page and every download asks here.
+    pub(crate) fn keeps_files(&self) -> bool {
+        !self.reader.session.public_computer
+    }
+
     /// The frame of one of this mailbox's pages.
     pub(crate) fn chrome(&self, title: &str) -> Chrome {
         let here = if self.viewing.is_some() {

@@ -1,5 +1,6 @@
 //! Every page from sample data, written to `build/samples` for the eye and checked for what it must and must not say.
 
+mod documents;
 mod sessions;
 
 use serde::Serialize;
@@ -350,6 +351,7 @@ fn board() {
         url: "/board/tasks/t".to_owned(),
         calls: true,
         resolves: false,
+        accepts: false,
     };
     let item = ItemRow {
         id: "i".to_owned(),

@@ -82,6 +82,17 @@ pub(crate) fn phone(number: &str) -> String {
     }
 }
 
+/// A value inside an address.
+pub(crate) fn in_query(value: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    value.bytes().map(encode).collect()
+}
+
 /// Text as the hospital sent it: one paragraph per blank line, lines kept.
 pub(crate) fn paragraphs(text: &str) -> Vec<String> {
     let mut paragraphs = vec![Vec::new()];
@@ -126,6 +137,7 @@ mod tests {
     #[test]
     fn numbers_of_this_country_are_shown_as_they_are_dialled() {
         assert_eq!(phone("+447700900123"), "07700 900123");
+        assert_eq!(in_query("eye clinic & é"), "eye%20clinic%20%26%20%C3%A9");
         assert_eq!(phone("+33123456789"), "+33123456789");
         assert_eq!(phone("01432 000000"), "01432 000000");
     }

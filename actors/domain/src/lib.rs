@@ -13,6 +13,7 @@ pub mod appointment;
 pub mod case;
 pub mod circle;
 pub mod dispatch;
+pub mod dispute;
 pub mod event;
 pub mod id;
 pub mod joining;

@@ -4,8 +4,10 @@
 mod cases;
 mod circle;
 mod contract;
+mod disputes;
 mod messages;
 mod openings;
+mod paper;
 mod print;
 mod speed;
 mod tasks;

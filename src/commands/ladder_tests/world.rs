@@ -163,11 +163,16 @@ impl World {
 
     /// A booking clerk of the trust.
     pub(crate) async fn clerk(&self) -> AccountId {
+        self.staff("booking_clerk").await
+    }
+
+    /// Staff of the trust in this role.
+    pub(crate) async fn staff(&self, role: &str) -> AccountId {
         let account = Uuid::now_v7();
         self.account(account, "Booking Clerk").await;
         self.run(
-            "INSERT INTO staff_roles (account_id, trust_id, role) VALUES ($1, $2, 'booking_clerk')",
-            &[&account, &self.trust.as_uuid()],
+            "INSERT INTO staff_roles (account_id, trust_id, role) VALUES ($1, $2, $3)",
+            &[&account, &self.trust.as_uuid(), &role],
         )
         .await;
         account.into()

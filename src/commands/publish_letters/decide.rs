@@ -283,6 +283,7 @@ impl Accepted<'_> {
             opened_by_carer: None,
             posted_at: None,
             gone_at: None,
+            not_mine_at: None,
             case: self.birth.as_ref().map(|birth| birth.facts(now)),
             known_by: self.resolved.known_by(),
         };

@@ -172,8 +172,8 @@ const TASKS: &str = "
            coalesce(a.state = 'cancelled', false) AS appointment_cancelled, q.detail, app_now() AS now
     FROM tasks k
     LEFT JOIN cases c ON c.id = k.case_id
-    LEFT JOIN patients p ON p.id = c.patient_id
-    LEFT JOIN letters l ON l.id = c.letter_id
+    LEFT JOIN letters l ON l.id = coalesce(k.letter_id, c.letter_id)
+    LEFT JOIN patients p ON p.id = coalesce(l.patient_id, c.patient_id)
     LEFT JOIN appointments about ON about.id = l.appointment_id
     LEFT JOIN appointments a ON a.id = c.appointment_id
     LEFT JOIN quarantine q ON q.id = k.quarantine_id

@@ -9,6 +9,7 @@ mod circle;
 mod demo;
 mod letters;
 mod people;
+mod roll_out;
 
 pub use appointments::{AppointmentView, appointment, appointments};
 pub use board::{
@@ -16,5 +17,9 @@ pub use board::{
 };
 pub use circle::{CarerView, carers};
 pub use demo::paper_due;
-pub use letters::{LetterView, full_text, letter, letters};
-pub use people::{Person, account_of, person, shared_patient, staff_trust};
+pub use letters::{LetterView, Search, full_text, letter, letters, letters_found, thread};
+pub use people::now;
+pub use people::{
+    Person, account_of, paper_since, person, shared_patient, staff_roles, staff_trust,
+};
+pub use roll_out::{RollOutRow, roll_out, specialties};

@@ -1,6 +1,7 @@
 //! Who is signed in, and whose mailbox or board they look at.
 
-use letterbox_domain::circle::Grant;
+use chrono::{DateTime, Utc};
+use letterbox_domain::circle::{Grant, Role};
 use letterbox_domain::id::{AccountId, GrantId, PatientId, TrustId};
 use uuid::Uuid;
 
@@ -87,6 +88,41 @@ pub async fn staff_trust(
         WHERE r.account_id = $1 ORDER BY t.name LIMIT 1";
     let row = tx.query_opt(sql, &[&account.as_uuid()]).await?;
     Ok(row.map(|row| (TrustId::from(row.get::<_, Uuid>(0)), row.get(1))))
+}
+
+/// The roles of this account at this trust, in the caller's own snapshot.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn staff_roles(
+    tx: &Tx,
+    account: AccountId,
+    trust: TrustId,
+) -> Result<Vec<Role>, StoreError> {
+    let sql = "SELECT role FROM staff_roles WHERE account_id = $1 AND trust_id = $2";
+    let rows = tx
+        .query(sql, &[&account.as_uuid(), &trust.as_uuid()])
+        .await?;
+    let roles = rows.iter().filter_map(|row| Role::from_name(row.get(0)));
+    Ok(roles.filter(|role| role.is_trust_staff()).collect())
+}
+
+/// Since when all letters of this account's own mailbox go by post as well, because the patient wishes so.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn paper_since(tx: &Tx, account: AccountId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let sql = "SELECT paper_since FROM memberships WHERE account_id = $1 AND left_at IS NULL";
+    let row = tx.query_opt(sql, &[&account.as_uuid()]).await?;
+    Ok(row.and_then(|row| row.get(0)))
+}
+
+/// The database's time, which every page of one snapshot shares.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn now(tx: &Tx) -> Result<DateTime<Utc>, StoreError> {
+    Ok(tx.query_one("SELECT app_now()", &[]).await?.get(0))
 }
 
 /// The open account behind an identity.

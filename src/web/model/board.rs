@@ -48,6 +48,8 @@ pub(crate) struct TaskRow {
     /// Whether the outcomes of a call are offered, or a plain "Done".
     pub(crate) calls: bool,
     pub(crate) resolves: bool,
+    /// Whether somebody takes it on by name.
+    pub(crate) accepts: bool,
 }
 
 /// A cancelled clinic and how far its patients have been told.

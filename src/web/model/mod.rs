@@ -8,6 +8,7 @@ mod demo;
 mod devices;
 mod letters;
 mod people;
+mod roll_out;
 
 pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
 pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
@@ -15,10 +16,11 @@ pub(crate) use demo::{
     Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
 };
 pub(crate) use devices::{ConfirmBody, DeviceRow, DevicesBody, SignedOutBody};
-pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow};
+pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow, PaperBody, ThreadRow, WrongBody};
 pub(crate) use people::{
     Card, CarerRow, CircleBody, DashboardBody, ErrorBody, PeopleBody, PersonRow,
 };
+pub(crate) use roll_out::{RollOutBody, RollOutLine};
 
 use serde::Serialize;
 

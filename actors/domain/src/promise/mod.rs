@@ -148,6 +148,11 @@ pub enum Standing<'a> {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The patient has said that it is not theirs.
+    NotMine {
+        /// When.
+        at: DateTime<Utc>,
+    },
 }
 
 /// The sentence. `today` decides only whether a year must be named.
@@ -195,6 +200,11 @@ pub fn line(
         }
         Standing::Withdrawn { at } => format!("Withdrawn by the hospital {}", say.past(at)),
         Standing::Superseded { at } => format!("Replaced by a newer one {}", say.past(at)),
+        Standing::NotMine { at } => format!(
+            "Reported as {} {}. The hospital is looking into it",
+            say.not_owner(),
+            say.past(at)
+        ),
     }
 }
 
@@ -269,6 +279,13 @@ impl Say<'_> {
             Audience::Patient => "you",
             Audience::Carer { patient } => patient,
             Audience::Trust => "the patient",
+        }
+    }
+
+    fn not_owner(&self) -> &'static str {
+        match self.reader {
+            Audience::Patient => "not yours",
+            Audience::Carer { .. } | Audience::Trust => "not the patient’s",
         }
     }
 

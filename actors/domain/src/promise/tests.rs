@@ -87,6 +87,10 @@ fn the_patient_reads_one_dated_sentence_from_publication_to_the_end() {
             Standing::Superseded { at: opened },
             "Replaced by a newer one 22 Nov",
         ),
+        (
+            Standing::NotMine { at: opened },
+            "Reported as not yours 22 Nov. The hospital is looking into it",
+        ),
     ] {
         assert_eq!(said(standing, Audience::Patient), sentence);
     }
