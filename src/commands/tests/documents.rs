@@ -146,7 +146,7 @@ async fn r20_3_always_post_changes_the_route_of_later_letters_and_says_why() {
     let account = patient.account.expect("a member");
     let route = async |source: &str| {
         let letters = [hospital.letter(&patient, source)];
-        let publication = publish(&db, &hospital, &letters).await;
+        let publication = Box::pin(publish(&db, &hospital, &letters)).await;
         let answer = published(&publication.results[0]);
         (answer.route, answer.reason)
     };
@@ -245,7 +245,7 @@ async fn r3_3_the_roll_out_is_by_trust_specialty_kind_and_date_and_a_manager_cha
     let route = async |source: &str, kind: LetterKind, specialty: &str| {
         let mut letter = hospital.letter(&patient, source);
         (letter.kind, letter.specialty) = (kind, specialty.to_owned());
-        let publication = publish(&db, &hospital, &[letter]).await;
+        let publication = Box::pin(publish(&db, &hospital, &[letter])).await;
         published(&publication.results[0]).reason
     };
     assert_eq!(
