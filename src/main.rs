@@ -190,10 +190,13 @@ fn seed(settings: Settings, patients: usize, sessions: &Path) -> anyhow::Result<
     migrate_at(&settings)?;
     let mut file =
         BufWriter::new(File::create(sessions).with_context(|| sessions.display().to_string())?);
-    let origin = settings.server.public_url.clone();
+    let (origin, cut_off) = (
+        settings.server.public_url.clone(),
+        settings.channels.post.cut_off,
+    );
     tokio::runtime::Runtime::new()?.block_on(async {
         let store = store::Store::connect(&settings.database, settings.mode).await?;
-        anyhow::Ok(seed_load(&store, patients, &origin, &mut file).await?)
+        anyhow::Ok(seed_load(&store, patients, &origin, cut_off, &mut file).await?)
     })?;
     if let Some(cluster) = cluster {
         cluster.stop()?;

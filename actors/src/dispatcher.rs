@@ -65,7 +65,7 @@ impl Job for Dispatcher {
         }
         let settings = &self.wires.settings;
         let due = patiently(settings.port_patience, self.store.next_due(self.channel)).await?;
-        Ok(Rest(until(due, settings.poll)))
+        Ok(Rest(until(due, settings.dispatch_poll)))
     }
 
     async fn settled(self: Arc<Self>) {
@@ -101,7 +101,7 @@ impl Dispatcher {
 
     /// Until a call ends, or for one poll: so that health sees a loop that turns while a provider is slow.
     async fn wait_for_room(&self) {
-        drop(timeout(self.wires.settings.poll, self.freed.notified()).await);
+        drop(timeout(self.wires.settings.dispatch_poll, self.freed.notified()).await);
     }
 
     /// Claims and starts up to `free` messages; answers how many.

@@ -42,7 +42,7 @@ impl Job for PrintRoom {
             self.write_unfinished().await?;
         }
         let due = patiently(settings.port_patience, self.store.next_cut_off()).await?;
-        Ok(Rest(until(due, settings.poll)))
+        Ok(Rest(until(due, settings.press_poll)))
     }
 }
 

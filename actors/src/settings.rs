@@ -36,8 +36,12 @@ pub struct Settings {
     /// A mailbox that panics this often within `poison_window` is left to the HTTP path for as long again.
     pub poison_panics: usize,
     pub poison_window: Duration,
-    /// Longest sleep of supervisors, dispatchers and the print room: what a poke lost on the way costs.
+    /// Longest sleep of supervisors and chores: what a poke lost on the way costs.
     pub poll: Duration,
+    /// The same for dispatchers.
+    pub dispatch_poll: Duration,
+    /// The same for the print room; the print house tells nobody when it writes, so this is how often it is looked for.
+    pub press_poll: Duration,
     /// How soon a trust taken on elsewhere gets its supervisor here.
     pub trusts_every: Duration,
     /// One call of a store or press. Longer counts as a failed attempt.
@@ -82,6 +86,8 @@ impl Default for Settings {
             poison_panics: 3,
             poison_window: Duration::from_secs(600),
             poll: Duration::from_secs(1),
+            dispatch_poll: Duration::from_secs(1),
+            press_poll: Duration::from_secs(1),
             trusts_every: Duration::from_secs(15),
             port_patience: Duration::from_secs(20),
             back_off: Duration::from_millis(200),

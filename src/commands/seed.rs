@@ -6,8 +6,9 @@ use std::io::Write;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 use letterbox_domain::policy::Policy;
+use letterbox_domain::time::CutOffs;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -282,7 +283,8 @@ pub async fn seed_demo(store: &Store) -> Result<Cast, SeedError> {
     })
 }
 
-/// Writes `count` patients with accounts and open sessions, and a file with one line each for the load tester.
+/// Writes `count` patients with accounts and open sessions, and a file with one line each for the load tester. The trust
+/// takes its post at `cut_off`, every working day.
 ///
 /// # Errors
 /// [`SeedError`].
@@ -290,11 +292,16 @@ pub async fn seed_load(
     store: &Store,
     count: usize,
     origin: &str,
+    cut_off: NaiveTime,
     file: &mut (impl Write + Send),
 ) -> Result<(), SeedError> {
     let numbers = nhs_numbers(count).ok_or(SeedError::TooMany(count))?;
     let mut tx = begin(store).await?;
-    let trust = tx.trust(&TRUSTS[0], &Policy::standard()).await?;
+    let policy = Policy {
+        cut_offs: CutOffs::every_working_day_at(cut_off),
+        ..Policy::standard()
+    };
+    let trust = tx.trust(&TRUSTS[0], &policy).await?;
     let api_key = new_api_key()?;
     tx.api_key(trust, "load test", &sha256(&api_key)).await?;
     writeln!(file, "{}", json!({ "api_key": api_key, "origin": origin }))?;
@@ -434,9 +441,15 @@ mod database_tests {
     async fn a_load_test_gets_patients_who_are_signed_in() {
         let db = TestDb::new().await;
         let mut file = Vec::new();
-        seed_load(db.store(), 50, "http://localhost:1", &mut file)
-            .await
-            .expect("fifty patients are written");
+        seed_load(
+            db.store(),
+            50,
+            "http://localhost:1",
+            NaiveTime::MIN,
+            &mut file,
+        )
+        .await
+        .expect("fifty patients are written");
         let lines = String::from_utf8(file).expect("it is text");
         assert_eq!(lines.lines().count(), 51);
         let tx = db

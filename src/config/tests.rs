@@ -39,7 +39,7 @@ fn the_reference_file_is_complete_and_every_type_reads_it() {
     let settings =
         Settings::with(&[("mode", "test")]).expect("the defaults are usable in test mode");
     assert_eq!(settings.live.ping, Duration::from_secs(25));
-    assert_eq!(settings.dispatch.retry_after.len(), 4);
+    assert_eq!(settings.dispatch.retry_after.len(), 8);
     assert!(
         settings.database.url.is_none(),
         "an empty text means not set"

@@ -4,13 +4,15 @@
 //! what one may not see and what is not there look alike.
 //!
 //! In reading order: [`session`] (the cookie and its extractor), [`csrf`] and [`origin`] (is it one of our pages),
-//! [`access`] (the one policy function), [`ticket`] (what opens a socket), [`nhs_login`] (who has proved it elsewhere).
+//! [`access`] (the one policy function), [`ticket`] (what opens a socket), [`nhs_login`] (who has proved it elsewhere),
+//! [`peer`] (from where).
 
 pub mod access;
 mod browser_name;
 pub mod csrf;
 pub mod nhs_login;
 pub mod origin;
+pub mod peer;
 pub mod session;
 pub mod ticket;
 

@@ -134,7 +134,7 @@ async fn enter(live: Arc<Live>, request: Request, framed: Framed<TcpStream, Code
             if written(&mut io, &answer).await {
                 drop(answer);
                 prepare(&io, &live);
-                let socket = Socket::new(io, parts.read_buf.to_vec());
+                let socket = Socket::new(io, parts.read_buf.to_vec(), live.limits.max_frame_bytes);
                 actix_rt::spawn(session::serve(live, socket, seat));
             }
         }

@@ -21,11 +21,9 @@ use super::close::Ending;
 
 /// Read ahead at most this much: it stays allocated for the session's life. A receipt is 150 bytes.
 const READ_BUFFER_BYTES: usize = 64;
-/// Larger things go by HTTPS. One inbound frame of this size pins as much for the session's life.
-pub(crate) const MAX_MESSAGE_BYTES: usize = 1_024;
-/// One message may take this much on the wire, headers of its fragments included. Without it a peer could send
-/// empty fragments for ever inside one message, and no other limit would count them.
-const MAX_WIRE_BYTES_A_MESSAGE: usize = 2 * MAX_MESSAGE_BYTES;
+/// One message may take so many times its largest size on the wire, headers of its fragments included. Without it a
+/// peer could send empty fragments for ever inside one message, and no other limit would count them.
+const WIRE_FOR_MESSAGE: usize = 2;
 /// The largest thing ever queued is the answer to `hi` with all boxes (about 6 KiB), then a pong and a close.
 const MAX_UNSENT_BYTES: usize = 16 * 1_024;
 /// How long a closing peer may take to read our last frame and to hang up.
@@ -48,6 +46,8 @@ pub(super) struct Socket {
     context: WebSocketContext,
     /// Bytes read since the last whole message.
     since_message: usize,
+    /// And how many there may be.
+    most_for_message: usize,
     /// The kernel did not take everything that was to leave.
     unsent: bool,
 }
@@ -56,6 +56,7 @@ pub(super) struct Socket {
 struct Now<'a> {
     io: &'a TcpStream,
     since_message: &'a mut usize,
+    most_for_message: usize,
 }
 
 /// Marks our own refusal inside an I/O error.
@@ -65,7 +66,7 @@ struct TooManyPieces;
 
 impl io::Read for Now<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if *self.since_message > MAX_WIRE_BYTES_A_MESSAGE {
+        if *self.since_message > self.most_for_message {
             return Err(io::Error::other(TooManyPieces));
         }
         let count = self.io.try_read(buffer)?;
@@ -91,17 +92,20 @@ pub(super) fn accept_key(key: &[u8]) -> String {
 
 impl Socket {
     /// Takes over after the 101 has been written; `early` is what the peer sent behind its request.
-    pub(super) fn new(io: TcpStream, early: Vec<u8>) -> Self {
+    ///
+    /// Larger messages than `most_bytes` go by HTTPS; one inbound frame of this size pins as much for the session's life.
+    pub(super) fn new(io: TcpStream, early: Vec<u8>, most_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(MAX_UNSENT_BYTES)
-            .max_message_size(Some(MAX_MESSAGE_BYTES))
-            .max_frame_size(Some(MAX_MESSAGE_BYTES));
+            .max_message_size(Some(most_bytes))
+            .max_frame_size(Some(most_bytes));
         Self {
             io,
             context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)),
             since_message: 0,
+            most_for_message: WIRE_FOR_MESSAGE * most_bytes,
             unsent: false,
         }
     }
@@ -112,6 +116,7 @@ impl Socket {
             let mut now = Now {
                 io: &self.io,
                 since_message: &mut self.since_message,
+                most_for_message: self.most_for_message,
             };
             match self.context.read(&mut now) {
                 Ok(message) => return Poll::Ready(self.received(message)),
@@ -157,6 +162,7 @@ impl Socket {
         let mut now = Now {
             io: &self.io,
             since_message: &mut self.since_message,
+            most_for_message: self.most_for_message,
         };
         let outcome = self.context.write(&mut now, Message::text(text));
         self.after_write(outcome)
@@ -166,6 +172,7 @@ impl Socket {
         let mut now = Now {
             io: &self.io,
             since_message: &mut self.since_message,
+            most_for_message: self.most_for_message,
         };
         let outcome = self.context.flush(&mut now);
         self.after_write(outcome)
@@ -205,6 +212,7 @@ impl Socket {
             let mut now = Now {
                 io: &self.io,
                 since_message: &mut self.since_message,
+                most_for_message: self.most_for_message,
             };
             let told = self.context.close(&mut now, Some(frame)).is_ok();
             if told && farewell(&mut self.io).await {

@@ -20,6 +20,8 @@ pub struct Limits {
     /// 64 is more than most patients get in a year and costs 1 KiB, only where it is used. Beyond it nothing
     /// is kept: the box is marked and read again from the store.
     pub window: u16,
+    /// Largest message from a browser. A receipt is 150 bytes; `hi` with every box and its cursor is the largest.
+    pub max_frame_bytes: usize,
     /// Messages a second from one browser, on average. A page sends at most one receipt per new row.
     pub messages_per_second: u32,
     /// And at once, after a long catch-up.
@@ -57,6 +59,7 @@ impl Limits {
             silence: live.silence,
             write_within: live.write_deadline,
             window: live.window.max(1),
+            max_frame_bytes: live.max_frame_bytes.clamp(256, 64 * 1_024),
             messages_per_second: live.messages_per_second,
             message_burst: live.burst,
             sessions_per_account: live.sessions_per_account.max(1),
@@ -66,6 +69,7 @@ impl Limits {
             send_buffer_bytes: 16 * 1_024,
             unacknowledged_within: Duration::from_secs(20),
             max_sockets: 200_000,
+            // The node, which knows its workers, works it out; this is enough for a few hundred connections.
             spare_descriptors: 1_024,
             retry_after: Duration::from_secs(5),
             // A fifth of the drain is left for closing what is left.

@@ -8,6 +8,7 @@ use letterbox_actors::system::System;
 use serde_json::json;
 
 use crate::config::Network;
+use crate::identity::peer;
 use crate::relay::Relay;
 use crate::store::Store;
 use crate::telemetry;
@@ -22,6 +23,8 @@ pub(super) struct Vitals {
     pub(super) system: System,
     pub(super) relay: Relay,
     pub(super) store: Store,
+    /// Whose word about a client's address counts.
+    pub(super) trusted_proxies: Vec<Network>,
     /// Who may read the figures.
     pub(super) metrics_from: Vec<Network>,
 }
@@ -75,12 +78,12 @@ fn not_ready(missing: &str) -> HttpResponse {
 }
 
 async fn metrics(request: HttpRequest, vitals: web::Data<Vitals>) -> HttpResponse {
-    let peer = request.peer_addr().map(|address| address.ip());
-    if !peer.is_some_and(|peer| {
+    let reader = peer::client(&request, &vitals.trusted_proxies);
+    if !reader.is_some_and(|reader| {
         vitals
             .metrics_from
             .iter()
-            .any(|network| network.contains(peer))
+            .any(|network| network.contains(reader))
     }) {
         return HttpResponse::NotFound().finish();
     }

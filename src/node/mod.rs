@@ -4,6 +4,7 @@ mod bells;
 mod chores;
 mod health;
 mod paper;
+mod room;
 mod secret;
 
 use std::net::{SocketAddr, TcpListener};
@@ -30,7 +31,7 @@ use crate::live::limits::Limits;
 use crate::live::{self, Live};
 use crate::pdf::{Fonts, PdfError};
 use crate::relay::{LocalBus, Relay};
-use crate::store::ladder::{LadderStore, Sender};
+use crate::store::ladder::{Bounds, LadderStore, Sender};
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 use crate::web as pages;
@@ -38,6 +39,7 @@ use crate::web as pages;
 use bells::NodeBells;
 use health::Vitals;
 use paper::Paper;
+use room::Room;
 
 /// Ports tried after the configured one, where `server.next_free_port` is set.
 const MORE_PORTS: u16 = 20;
@@ -86,11 +88,13 @@ pub enum NodeError {
 pub async fn serve(settings: Settings) -> Result<(), NodeError> {
     crash::arm(settings.mode);
     let descriptors = telemetry::raise_descriptor_limit()?;
-    let node = Node::build(&settings).await?;
+    let room = Room::of(descriptors, &settings.server);
+    room.announce(descriptors, &settings.server);
+    let node = Node::build(&settings, room).await?;
     let listener = listen(&settings)?;
     let address = listener.local_addr()?;
     let server = node.open(listener, &settings)?;
-    tracing::info!(%address, descriptors, mode = ?settings.mode, "node.serving");
+    tracing::info!(%address, mode = ?settings.mode, "node.serving");
     let handle = server.handle();
     let serving = actix_rt::spawn(server);
     until_told().await?;
@@ -146,6 +150,7 @@ struct Node {
     system: System,
     relay: Relay,
     live: Arc<Live>,
+    room: Room,
     identity: Identity,
     api: web::Data<Api>,
     receipts: web::Data<Receipts>,
@@ -154,7 +159,7 @@ struct Node {
 }
 
 impl Node {
-    async fn build(settings: &Settings) -> Result<Self, NodeError> {
+    async fn build(settings: &Settings, room: Room) -> Result<Self, NodeError> {
         let store = Store::connect(&settings.database, settings.mode).await?;
         let channels = Channels::new(
             &settings.channels,
@@ -172,11 +177,15 @@ impl Node {
             service: settings.server.service_name.clone(),
             portal: Some(settings.server.public_url.clone()),
         };
-        let ladder = LadderStore::new(&store, sender, Arc::new(Paper(Fonts::load()?)));
+        let ladder = LadderStore::new(&store, sender, Arc::new(Paper(Fonts::load()?)))
+            .within(Bounds::new(&settings.dispatch, &settings.channels.post));
         let ringing: Arc<dyn Bells> = bells.clone();
         let system = living(settings, &store, &ladder, &channels, &relay, &ringing)?;
         let live = Live::start(live::Parts {
-            limits: Limits::new(&settings.live, &settings.server),
+            limits: Limits {
+                spare_descriptors: room.spare,
+                ..Limits::new(&settings.live, &settings.server)
+            },
             origins: origins.clone(),
             idle: (&settings.sessions).into(),
             store: store.clone(),
@@ -210,6 +219,7 @@ impl Node {
             system,
             relay,
             live,
+            room,
         })
     }
 
@@ -224,14 +234,15 @@ impl Node {
             relay: self.relay.clone(),
             store: self.store.clone(),
             metrics_from: settings.server.metrics_from.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
         });
         let identity = web::Data::new(self.identity.clone());
         let (live, api) = (live::ticket::data(&self.live), self.api.clone());
         let receipts = self.receipts.clone();
         let (portal, templates) = (self.portal.clone(), self.templates.clone());
         let door = DoorSettings {
-            workers: settings.server.workers,
-            connections_per_worker: settings.server.max_connections,
+            workers: self.room.workers,
+            connections_per_worker: self.room.per_worker,
             head_within: settings.server.head_timeout,
             stop_within: settings.server.drain,
             ..DoorSettings::default()
@@ -302,6 +313,9 @@ fn living(
         poll: settings.deadline.poll,
         case_batch: settings.deadline.claim_batch,
         case_lease: settings.deadline.lease,
+        dispatch_poll: settings.dispatch.poll,
+        dispatch_parallel: usize::from(settings.dispatch.claim_batch.max(1)),
+        press_poll: settings.channels.post.poll,
         dispatch_lease: settings.dispatch.lease,
         send_patience: settings.dispatch.timeout,
         ..LivingSettings::default()

@@ -19,8 +19,6 @@ use super::{Principal, StoreError, Tx, events, history, locks};
 
 /// A provider that stays silent about a message for this long will not be waited for: the next step comes.
 const UNKNOWN_FOR: TimeDelta = TimeDelta::hours(1);
-/// A provider that keeps saying "later" is given up on: by then the next steps have long been taken.
-const LATER_FOR: TimeDelta = TimeDelta::hours(24);
 
 const WRITE: &str = "
     UPDATE dispatches SET state = $2, provider_reference = coalesce($3, provider_reference), code = $4,
@@ -102,7 +100,9 @@ impl LadderStore {
             finish_attempt(&tx, claimed, "fenced", Some(outcome.name())).await?;
             return Ok(Settled::Fenced);
         }
-        if let Some(code) = given_up(&tx, id, outcome, case.now).await? {
+        let tried = tried(&tx, id).await?;
+        let waits = &self.bounds.retry_after;
+        if let Some(code) = tried.given_up(outcome, waits, case.now) {
             return Ok(Settled::GivenUp(code));
         }
         let written = Written {
@@ -117,7 +117,7 @@ impl LadderStore {
                 _ => None,
             },
             code: None,
-            again_at: again_at(outcome, case.now, claimed.attempt),
+            again_at: again_at(outcome, waits.get(tried.put_off), case.now, claimed.attempt),
         };
         write(&tx, id, &written).await?;
         finish_attempt(&tx, claimed, outcome.name(), None).await?;
@@ -257,33 +257,64 @@ enum Settled {
     GivenUp(&'static str),
 }
 
-/// Whether waiting has lasted long enough.
-async fn given_up(
-    tx: &Tx,
-    id: Uuid,
-    outcome: &Outcome,
-    now: DateTime<Utc>,
-) -> Result<Option<&'static str>, StoreError> {
-    const SINCE: &str = "SELECT min(started_at), min(sent_at) FROM attempts WHERE dispatch_id = $1";
-    let row = tx.query_one(SINCE, &[&id]).await?;
-    let begun: Option<DateTime<Utc>> = row.try_get(0)?;
-    let sent: Option<DateTime<Utc>> = row.try_get(1)?;
-    Ok(match outcome {
-        Outcome::Unknown if sent.or(begun).is_some_and(|at| now - at > UNKNOWN_FOR) => {
-            Some("outcome_unknown")
-        }
-        Outcome::Later { .. } if begun.is_some_and(|at| now - at > LATER_FOR) => Some("given_up"),
-        _ => None,
+/// How long a message has been under way already.
+struct Tried {
+    begun: Option<DateTime<Utc>>,
+    sent: Option<DateTime<Utc>>,
+    /// How often the provider has said "later".
+    put_off: usize,
+}
+
+async fn tried(tx: &Tx, id: Uuid) -> Result<Tried, StoreError> {
+    const TRIED: &str =
+        "SELECT min(started_at), min(sent_at), count(*) FILTER (WHERE outcome = 'later')
+                         FROM attempts WHERE dispatch_id = $1";
+    let row = tx.query_one(TRIED, &[&id]).await?;
+    Ok(Tried {
+        begun: row.try_get(0)?,
+        sent: row.try_get(1)?,
+        put_off: usize::try_from(row.try_get::<_, i64>(2)?).unwrap_or(usize::MAX),
     })
 }
 
-/// When to ask or try again: as the provider wishes, or after 5 s, 10 s … 10 min.
-fn again_at(outcome: &Outcome, now: DateTime<Utc>, attempt: i32) -> Option<DateTime<Utc>> {
+impl Tried {
+    /// Whether waiting has lasted long enough: all waits are used up, or as much time has passed.
+    fn given_up(
+        &self,
+        outcome: &Outcome,
+        waits: &[TimeDelta],
+        now: DateTime<Utc>,
+    ) -> Option<&'static str> {
+        let longer_than =
+            |since: Option<DateTime<Utc>>, bound| since.is_some_and(|at| now - at > bound);
+        match outcome {
+            Outcome::Unknown if longer_than(self.sent.or(self.begun), UNKNOWN_FOR) => {
+                Some("outcome_unknown")
+            }
+            Outcome::Later { .. }
+                if self.put_off >= waits.len() || longer_than(self.begun, waits.iter().sum()) =>
+            {
+                Some("given_up")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// When to ask or try again: after the configured wait, or longer where the provider wishes it; when nobody knows,
+/// after 5 s, 10 s … 10 min.
+fn again_at(
+    outcome: &Outcome,
+    wait: Option<&TimeDelta>,
+    now: DateTime<Utc>,
+    attempt: i32,
+) -> Option<DateTime<Utc>> {
     let longest = TimeDelta::hours(4);
     match outcome {
         Outcome::Later { after } => {
             let wished = TimeDelta::from_std(*after).unwrap_or(longest);
-            Some(now + wished.clamp(TimeDelta::seconds(1), longest))
+            let wished = wished.clamp(TimeDelta::seconds(1), longest);
+            Some(now + wait.map_or(wished, |wait| wished.max(*wait)))
         }
         Outcome::Unknown => {
             let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(7);
@@ -400,7 +431,7 @@ mod tests {
     fn questions_about_an_unknown_message_become_rarer_but_never_stop_within_the_hour() {
         let now = DateTime::UNIX_EPOCH;
         let waits: Vec<i64> = (1..=9)
-            .filter_map(|attempt| again_at(&Outcome::Unknown, now, attempt))
+            .filter_map(|attempt| again_at(&Outcome::Unknown, None, now, attempt))
             .map(|at| (at - now).num_seconds())
             .collect();
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 600, 600]);

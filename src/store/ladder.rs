@@ -6,14 +6,15 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_actors::ports::NodeId;
 use letterbox_domain::{policy::Policy, time::Calendars};
 use uuid::Uuid;
 
 use super::case_rows::CaseRow;
+use super::print::CLOSE_ITEMS;
 use super::{Principal, Store, StoreError, Tx, policies};
-use crate::config::Mode;
+use crate::config::{DispatchSettings, Mode, PostSettings};
 
 /// The words under which messages go out.
 #[derive(Clone, Debug)]
@@ -82,6 +83,41 @@ pub trait NoticePdf: Send + Sync + 'static {
     fn make(&self, facts: &NoticeFacts) -> Result<NoticeFile, String>;
 }
 
+/// What an operator may set of messages and print.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// Waits between tries of a message that its provider put off; after the last it is given up.
+    pub(super) retry_after: Vec<TimeDelta>,
+    /// Letters in one print batch.
+    pub(super) batch_items: usize,
+}
+
+impl Bounds {
+    /// As the settings say; a batch holds 1 to [`CLOSE_ITEMS`] letters.
+    #[must_use]
+    pub fn new(dispatch: &DispatchSettings, post: &PostSettings) -> Self {
+        let waits = dispatch.retry_after.iter();
+        let most = usize::try_from(CLOSE_ITEMS).unwrap_or(usize::MAX);
+        Self {
+            retry_after: waits
+                .filter_map(|wait| TimeDelta::from_std(*wait).ok())
+                .collect(),
+            batch_items: post.max_batch_letters.clamp(1, most),
+        }
+    }
+}
+
+/// For a day, and envelopes that one person can carry.
+impl Default for Bounds {
+    fn default() -> Self {
+        let minutes = [1, 5, 15, 60, 180, 360, 780];
+        Self {
+            retry_after: minutes.into_iter().map(TimeDelta::minutes).collect(),
+            batch_items: 250,
+        }
+    }
+}
+
 /// Trust and version: a policy never changes under its key.
 pub(super) type PolicyKey = (Uuid, i32);
 
@@ -95,6 +131,7 @@ pub struct LadderStore {
     pub(super) sender: Arc<Sender>,
     pub(super) notices: Arc<dyn NoticePdf>,
     pub(super) calendars: Arc<Calendars>,
+    pub(super) bounds: Arc<Bounds>,
     /// False only in the deliberate counter-test; see [`LadderStore::without_fencing`].
     pub(super) fenced: bool,
 }
@@ -109,8 +146,16 @@ impl LadderStore {
             sender: Arc::new(sender),
             notices,
             calendars: Arc::new(Calendars::built_in()),
+            bounds: Arc::default(),
             fenced: store.mode() != Mode::Test || fenced_by_environment(),
         }
+    }
+
+    /// The same within the bounds that the settings set.
+    #[must_use]
+    pub fn within(mut self, bounds: Bounds) -> Self {
+        self.bounds = Arc::new(bounds);
+        self
     }
 
     /// A case's policy.

@@ -26,11 +26,9 @@ use super::ladder::{LadderStore, acting};
 use super::print_items::{Item, Left};
 use super::{Principal, StoreError, Tx, events, history, locks, policies, print_items, tasks};
 
-/// So many envelopes in one folder: a batch is read into memory as a whole, and a retry repeats little.
-const BATCH_ITEMS: usize = 250;
 /// So many items are closed in one transaction, because their mailboxes are locked meanwhile (a second, with
 /// notices to be made); a trust with more closes again at once, in further parts.
-const CLOSE_ITEMS: i64 = 500;
+pub(super) const CLOSE_ITEMS: i64 = 500;
 
 /// Post that waits, by the instant it waits for.
 const WAITING: &str = "
@@ -169,7 +167,7 @@ impl LadderStore {
         // Items that cannot be read stay in the queue: without progress there is no second round.
         let there_is_more = is_full && !(items.is_empty() && left.is_empty());
         Ok(Closed {
-            batches: items.len().div_ceil(BATCH_ITEMS),
+            batches: items.len().div_ceil(self.bounds.batch_items),
             events,
             there_is_more,
         })
@@ -225,7 +223,7 @@ impl LadderStore {
     ) -> Result<Vec<Event>, StoreError> {
         let (mut part, mut number) = next_part(tx, closing).await?;
         let mut entries = Vec::with_capacity(items.len() + 1);
-        for chunk in items.chunks(BATCH_ITEMS) {
+        for chunk in items.chunks(self.bounds.batch_items) {
             let batch = Uuid::now_v7();
             let name = batch_name(&closing.ods_code, closing.cut_off, number);
             let count = i32::try_from(chunk.len()).unwrap_or(i32::MAX);

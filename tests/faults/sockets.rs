@@ -18,8 +18,9 @@ const TABS: usize = 4;
 
 /// Case 23.
 #[tokio::test]
-async fn without_descriptors_new_sockets_are_turned_away_and_old_ones_stay() {
+async fn case_23_without_descriptors_new_sockets_are_turned_away_and_old_ones_stay() {
     let world = World::shared(&Wanted::patients(60)).await;
+    // Of 600 descriptors 256 are kept and half of the rest is for pages; 172 are left for sockets.
     let node = world.node(
         "node-a",
         &[
@@ -27,8 +28,7 @@ async fn without_descriptors_new_sockets_are_turned_away_and_old_ones_stay() {
             ("server.max_connections", "1000"),
         ],
     );
-    // A server keeps 1,024 descriptors for everything that is no socket.
-    node.launch(node.command_with_files(1_064));
+    node.launch(node.command_with_files(600));
     node.until_ready().await;
     let hospital = Hospital::meet(&node, &world.cast.api_key).await;
     let (mut pages, mut refused) = (Vec::new(), None);
@@ -69,7 +69,7 @@ async fn without_descriptors_new_sockets_are_turned_away_and_old_ones_stay() {
 
 /// Case 24. `FAULTS_SOCKETS` sets how many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_told_to_stop_lets_its_sockets_go_one_by_one_and_none_misses_a_letter() {
+async fn case_24_a_server_told_to_stop_lets_its_sockets_go_one_by_one_and_none_misses_a_letter() {
     let sockets: usize =
         std::env::var("FAULTS_SOCKETS").map_or(200, |count| count.parse().expect("a number"));
     let patients = sockets.div_ceil(TABS);

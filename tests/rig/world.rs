@@ -285,9 +285,16 @@ async fn seed(url: &str, superuser: &Client, wanted: &Wanted) -> Cast {
         .await
         .expect("the database answers");
     let mut file = Vec::new();
-    seed_load(&store, wanted.patients, "http://127.0.0.1", &mut file)
-        .await
-        .expect("an empty database takes them");
+    let cut_off = settings.channels.post.cut_off;
+    seed_load(
+        &store,
+        wanted.patients,
+        "http://127.0.0.1",
+        cut_off,
+        &mut file,
+    )
+    .await
+    .expect("an empty database takes them");
     let row = superuser
         .query_one("SELECT id FROM trusts", &[])
         .await

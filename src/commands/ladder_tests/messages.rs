@@ -5,7 +5,8 @@ use letterbox_actors::ports::{ClaimedDispatch, DispatchStore, NodeId};
 use letterbox_domain::dispatch::{Channel, DispatchState, Outcome};
 
 use super::world::{LEASE, Published, World, pairs};
-use crate::store::ladder::LadderStore;
+use crate::config::Settings;
+use crate::store::ladder::{Bounds, LadderStore};
 use crate::store::receipts::{About, Heard, Receipt};
 
 async fn claim(ladder: &LadderStore, channel: Channel) -> Vec<ClaimedDispatch> {
@@ -309,6 +310,42 @@ async fn later_waits_as_long_as_the_provider_wishes_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_provider_that_puts_off_is_asked_after_each_configured_wait_and_then_given_up() {
+    let mut world = World::new().await;
+    let bounds = |waits: &str| {
+        let settings = Settings::with(&[("mode", "test"), ("dispatch.retry_after", waits)])
+            .expect("they are valid");
+        Bounds::new(&settings.dispatch, &settings.channels.post)
+    };
+    world.ladder = world.ladder.clone().within(bounds("30s,2min"));
+    let (_, mut email) = with_an_email(&world).await;
+    let later = Outcome::Later {
+        after: World::second(),
+    };
+    for wait in [30, 120] {
+        assert!(
+            world
+                .ladder
+                .record(&email, later.clone())
+                .await
+                .expect("records")
+        );
+        world.pass(TimeDelta::seconds(wait - 1)).await;
+        assert!(
+            claim(&world.ladder, Channel::Email).await.is_empty(),
+            "not before {wait} s"
+        );
+        world.pass(TimeDelta::seconds(1)).await;
+        email = claim(&world.ladder, Channel::Email).await.remove(0);
+    }
+    assert!(world.ladder.record(&email, later).await.expect("records"));
+    assert_eq!(
+        state(&world).await,
+        ("failed".into(), Some("given_up".into()))
+    );
+}
+
+#[tokio::test]
 async fn receipts_in_any_order_only_move_a_message_on() {
     let world = World::new().await;
     let (_, email) = with_an_email(&world).await;
@@ -377,7 +414,7 @@ async fn one_senseless_row_does_not_keep_its_neighbours_waiting() {
 }
 
 #[tokio::test]
-async fn quiet_hours_put_a_message_back_until_they_end() {
+async fn a_message_claimed_before_quiet_hours_and_asked_about_in_them_waits_until_they_end() {
     let mut policy = letterbox_domain::policy::Policy::demo();
     let hours = letterbox_domain::time::QuietHours {
         days: letterbox_domain::time::WeekDays::EVERY_DAY,
@@ -385,15 +422,20 @@ async fn quiet_hours_put_a_message_back_until_they_end() {
     };
     policy.nudge_hours = Some(hours);
     let world = World::with(policy).await;
-    // Ten minutes before eight in the evening of some coming day.
+    // Claimed at one minute to eight in the evening of some coming day, asked about at three minutes past.
     let now = world.now().await;
     let tomorrow = letterbox_domain::time::local_date(now) + chrono::Days::new(1);
-    let evening = chrono::NaiveTime::from_hms_opt(19, 50, 0).expect("a time");
+    let evening = chrono::NaiveTime::from_hms_opt(19, 58, 45).expect("a time");
     world
         .pass(letterbox_domain::time::instant(tomorrow.and_time(evening)) - now)
         .await;
     let (_, email) = with_an_email(&world).await;
-    world.pass(TimeDelta::minutes(15)).await;
+    assert!(
+        world.count("dispatches WHERE state = 'claimed'").await == 1
+            && hours.allows(world.now().await),
+        "it was claimed while it was allowed"
+    );
+    world.pass(TimeDelta::minutes(4)).await;
     assert!(
         !world.ladder.still_wanted(&email).await.expect("answers"),
         "it is quiet now"

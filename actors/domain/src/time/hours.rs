@@ -119,8 +119,14 @@ impl CutOffs {
     /// 17:30 on working days in England and Wales.
     #[must_use]
     pub const fn standard() -> Self {
+        Self::every_working_day_at(NaiveTime::from_hms_opt(17, 30, 0).expect("a time of day"))
+    }
+
+    /// At this wall-clock time on working days in England and Wales.
+    #[must_use]
+    pub const fn every_working_day_at(at: NaiveTime) -> Self {
         Self::Daily {
-            at: NaiveTime::from_hms_opt(17, 30, 0).expect("a time of day"),
+            at,
             calendar: CalendarName::EnglandAndWales,
         }
     }
