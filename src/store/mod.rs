@@ -34,6 +34,7 @@ pub mod outbox;
 pub mod pages;
 pub mod paper;
 pub mod people;
+mod poison;
 pub mod policies;
 mod print;
 mod print_items;

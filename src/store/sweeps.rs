@@ -43,6 +43,7 @@ enum What {
     Delete(&'static str),
     EscalateTasks,
     RescueMessages,
+    SetAsideCases,
     AuditCases,
 }
 
@@ -68,6 +69,7 @@ impl LadderStore {
         vec![
             sweep("cases.audit", "15 * * * * *", What::AuditCases),
             sweep("dispatches.rescue", "30 * * * * *", What::RescueMessages),
+            sweep("cases.set_aside", "50 * * * * *", What::SetAsideCases),
             sweep("tasks.escalate", "45 * * * * *", What::EscalateTasks),
             sweep("tickets.sweep", "20 * * * * *", What::Delete(TICKETS)),
             sweep("nonces.sweep", "0 10 * * * *", What::Delete(NONCES)),
@@ -151,6 +153,7 @@ impl Chore for Sweep {
                     .await?
             }
             What::RescueMessages => ladder.rescue_messages().await?,
+            What::SetAsideCases => ladder.set_aside_poisoned().await?,
             What::AuditCases => ladder.audit_cases().await?,
         })
     }

@@ -69,6 +69,10 @@ pub const METRICS: &[Metric] = &[
         "letterbox_store_retries_total",
         "Transactions tried again after meeting another, by transaction",
     ),
+    counter(
+        "letterbox_cases_set_aside_total",
+        "Cases that were claimed again and again and never finished, handed to a person",
+    ),
     gauge(
         "letterbox_cases_without_next_step",
         "Letters and cases for which nothing is armed; anything but 0 is an emergency",
