@@ -2,8 +2,9 @@
 
 use actix_web::http::StatusCode;
 
-use super::wire::LetterView;
+use super::wire::{LetterStoryView, LetterView, MomentView};
 use crate::commands::intake_lane::LaneError;
+use crate::commands::letter_timeline::Moment;
 use crate::commands::publish_letters::{LetterAnswer, PublishResult};
 use crate::commands::{Code, CommandError, Fault, Refusal};
 use crate::inspect::{InspectError, Refusal as BadFile};
@@ -80,6 +81,18 @@ pub(super) fn published(result: &PublishResult) -> Result<(StatusCode, LetterVie
         PublishResult::Published(answer) => Ok((StatusCode::CREATED, letter_view(answer))),
         PublishResult::Repeated(answer) => Ok((StatusCode::OK, letter_view(answer))),
         PublishResult::Refused(refusal) => Err(refused(refusal)),
+    }
+}
+
+pub(super) fn letter_story(answer: &LetterAnswer, moments: Vec<Moment>) -> LetterStoryView {
+    let timeline = moments.into_iter().map(|moment| MomentView {
+        at: moment.at,
+        kind: moment.kind,
+        text: moment.text,
+    });
+    LetterStoryView {
+        letter: letter_view(answer),
+        timeline: timeline.collect(),
     }
 }
 

@@ -9,13 +9,14 @@ use letterbox_domain::letter::LetterKind;
 use serde_json::Value;
 
 use super::wire::{
-    BatchForm, BatchResult, BatchView, DocumentForm, LetterForm, LetterView, WithdrawForm,
+    BatchForm, BatchResult, BatchView, DocumentForm, LetterForm, LetterStoryView, LetterView,
+    WithdrawForm,
 };
 use super::{Api, answer, body, documents, who};
 use crate::commands::TrustSystem;
 use crate::commands::forms::NewLetter;
-use crate::commands::letter_answer::ask_letter;
-use crate::commands::publish_letters::{MOST, PublishResult, publish_letters, replace_letter};
+use crate::commands::letter_answer::ask_letters_story;
+use crate::commands::publish_letters::{PublishResult, publish_letters, replace_letter};
 use crate::commands::withdraw_letter::withdraw_letter;
 use crate::problem::Problem;
 
@@ -54,8 +55,8 @@ pub(super) async fn publish_batch(
 ) -> Result<HttpResponse, Problem> {
     let sender = api.sender(&request).await?;
     let form: BatchForm = body::json(&request, &mut payload, api.most_json_bytes).await?;
-    if form.letters.len() > MOST {
-        return Err(too_many_items());
+    if form.letters.len() > api.most_items {
+        return Err(too_many_items(api.most_items));
     }
     let mut prepared = Vec::with_capacity(form.letters.len());
     for value in form.letters {
@@ -77,20 +78,20 @@ pub(super) async fn publish_batch(
     Ok(HttpResponse::Ok().json(BatchView { results }))
 }
 
-/// How a letter stands, with its route and its promise.
+/// How a letter stands, with its route, its promise and what has happened to it so far.
 #[utoipa::path(get, path = "/api/v1/letters/{source_id}", tag = "letters",
     params(("source_id" = String, Path, description = "The trust's id of the letter.")),
-    responses((status = 200, body = LetterView), (status = 404, body = Problem)))]
+    responses((status = 200, body = LetterStoryView), (status = 404, body = Problem)))]
 pub(super) async fn state(
     request: HttpRequest,
     api: web::Data<Api>,
     source_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let sender = api.sender(&request).await?;
-    let letter = ask_letter(&api.store, &sender, &source_id)
+    let (letter, moments) = ask_letters_story(&api.store, &sender, &source_id)
         .await
         .map_err(|error| answer::command_problem(&error))?;
-    Ok(HttpResponse::Ok().json(answer::letter_view(&letter)))
+    Ok(HttpResponse::Ok().json(answer::letter_story(&letter, moments)))
 }
 
 /// Takes a letter back: unread copies vanish, print that has not left is pulled.
@@ -236,7 +237,7 @@ fn result(one: Result<Option<PublishResult>, Problem>) -> BatchResult {
     }
 }
 
-fn too_many_items() -> Problem {
-    let detail = format!("Send at most {MOST} letters in one batch.");
+fn too_many_items(most: usize) -> Problem {
+    let detail = format!("Send at most {most} letters in one batch.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_items", detail)
 }

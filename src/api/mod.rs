@@ -22,6 +22,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 
 use crate::commands::intake_lane::IntakeLane;
+use crate::commands::publish_letters::MOST;
 use crate::commands::{Bells, TrustSystem};
 use crate::config::{IntakeSettings, Mode};
 use crate::inspect::Inspector;
@@ -40,6 +41,7 @@ pub struct Api {
     inspector: Arc<Inspector>,
     keys: Keys,
     mode: Mode,
+    most_items: usize,
     most_json_bytes: usize,
     most_pdf_bytes: usize,
 }
@@ -58,6 +60,7 @@ impl Api {
             lane: IntakeLane::new(store.clone(), Arc::clone(&bells), intake.queue_letters),
             keys: Keys::new(store.clone(), per_second, burst),
             mode: store.mode(),
+            most_items: intake.max_batch.clamp(1, MOST),
             most_json_bytes: intake.max_json_bytes,
             most_pdf_bytes: intake.max_pdf_bytes,
             store,

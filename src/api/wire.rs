@@ -101,6 +101,27 @@ pub(super) struct LetterView {
     pub state_url: String,
 }
 
+/// How a letter stands, and how it came to that.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LetterStoryView {
+    #[serde(flatten)]
+    pub letter: LetterView,
+    /// What has happened to it, oldest first.
+    pub timeline: Vec<MomentView>,
+}
+
+/// One thing that happened to a letter.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MomentView {
+    pub at: DateTime<Utc>,
+    /// Stable; more kinds may come.
+    #[schema(example = "case.opened")]
+    pub kind: String,
+    /// One sentence for people.
+    #[schema(example = "Opened by the patient.")]
+    pub text: String,
+}
+
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchForm {

@@ -6,10 +6,11 @@ use letterbox_domain::letter::LetterState;
 use letterbox_domain::policy::Policy;
 use letterbox_domain::route::{Route, RouteReason};
 
+use super::letter_timeline::{self, Moment, timeline};
 use super::{Code, CommandError, Refusal, TrustSystem, calendars};
 use crate::store::letters::{self, KnownLetter};
 use crate::store::standing::Facts;
-use crate::store::{Store, StoreError, Tx, policies};
+use crate::store::{Store, StoreError, Tx, history, policies};
 
 /// How a letter stands, as the trust is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +48,28 @@ pub async fn ask_letter(
     sender: &TrustSystem,
     source_id: &str,
 ) -> Result<LetterAnswer, CommandError> {
-    let tx = store.begin(&sender.principal()).await?;
+    Ok(ask_letters_story(store, sender, source_id).await?.0)
+}
+
+/// The same with everything that has happened to it so far, oldest first.
+///
+/// # Errors
+/// As [`ask_letter`].
+pub async fn ask_letters_story(
+    store: &Store,
+    sender: &TrustSystem,
+    source_id: &str,
+) -> Result<(LetterAnswer, Vec<Moment>), CommandError> {
+    let tx = store.begin_snapshot(&sender.principal()).await?;
     let letter = find(&tx, sender, source_id).await?;
     let answer = answer_pinned(&tx, sender, &letter).await?;
+    let lines = history::of_letter(&tx, letter.id).await?;
     tx.commit().await?;
-    Ok(answer)
+    let told = letter_timeline::Told {
+        by_carer: letter.facts.opened_by_carer.is_some(),
+        by_portal: letter.facts.route == Route::Portal,
+    };
+    Ok((answer, timeline(&lines, told)))
 }
 
 /// The trust's letter with this id of its own.

@@ -13,6 +13,7 @@ pub mod intake_lane;
 pub mod join;
 pub mod letter_answer;
 pub mod not_mine;
+pub mod letter_timeline;
 pub mod open_appointment;
 pub mod open_letter;
 pub mod paper;

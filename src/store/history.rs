@@ -1,6 +1,8 @@
 //! Every change of state, written in the commit that makes it, with the hash of its own content.
 //! Added to, never changed; never shown to browsers.
 
+use chrono::{DateTime, Utc};
+use letterbox_domain::id::LetterId;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -34,6 +36,42 @@ pub struct Entry {
     pub policy_version: Option<i32>,
     /// Ids, codes and instants; never a name, number or word of a letter.
     pub facts: Value,
+}
+
+/// One line of history, read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happened {
+    /// When it was committed.
+    pub at: DateTime<Utc>,
+    /// Past tense, dotted.
+    pub kind: String,
+    /// Ids, codes and instants.
+    pub facts: Value,
+}
+
+/// Bounded: a letter has a dozen lines; hundreds only where a provider was asked again and again.
+const OF_LETTER: &str = "
+    SELECT at, kind, facts FROM history
+    WHERE subject_id = ANY (ARRAY (
+        SELECT $1::uuid UNION ALL SELECT id FROM cases WHERE letter_id = $1
+        UNION ALL SELECT d.id FROM cases c JOIN dispatches d ON d.case_id = c.id WHERE c.letter_id = $1))
+    ORDER BY at, subject_kind <> 'letter', id LIMIT 500";
+
+/// Everything that happened to a letter, its case and its messages, oldest first.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn of_letter(tx: &Tx, letter: LetterId) -> Result<Vec<Happened>, StoreError> {
+    let rows = tx.query(OF_LETTER, &[&letter.as_uuid()]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Happened {
+                at: row.try_get("at")?,
+                kind: row.try_get("kind")?,
+                facts: row.try_get("facts")?,
+            })
+        })
+        .collect()
 }
 
 /// Prepares [`append`], so that it leaves at its first poll.

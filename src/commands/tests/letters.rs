@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{code, publish, published, refused};
 use crate::commands::Code;
 use crate::commands::forms::NewLetter;
-use crate::commands::letter_answer::ask_letter;
+use crate::commands::letter_answer::{ask_letter, ask_letters_story};
 use crate::commands::publish_letters::{PublishResult, replace_letter};
 use crate::commands::release_letters::release_due_letters;
 use crate::commands::withdraw_letter::withdraw_letter;
@@ -223,4 +223,36 @@ async fn a_held_letter_is_unseen_until_its_release_and_its_deadline_runs_from_th
         0
     );
     hospital.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_letters_story_is_told_with_its_instants() {
+    let db = TestDb::new().await;
+    let hospital = Hospital::open(&db).await;
+    let gwyn = hospital.patient(1).await;
+    publish(&db, &hospital, &[hospital.letter(&gwyn, "L-1")]).await;
+    db.pass(Duration::from_secs(60)).await;
+    withdraw_letter(db.store(), &hospital.system, "L-1", "Sent by mistake")
+        .await
+        .expect("withdrawn");
+    let (answer, story) = ask_letters_story(db.store(), &hospital.system, "L-1")
+        .await
+        .expect("it is there");
+    let texts: Vec<_> = story.iter().map(|moment| moment.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "Taken in, to be posted.",
+            "Queued for print.",
+            "Withdrawn by the hospital.",
+        ]
+    );
+    assert_eq!(story[0].at, answer.published_at);
+    assert!(story[2].at - story[0].at >= TimeDelta::seconds(60));
+    let other = Hospital::open(&db).await;
+    assert_eq!(
+        code(ask_letters_story(db.store(), &other.system, "L-1").await),
+        Code::UnknownLetter,
+        "a story is told to its own hospital only"
+    );
 }
