@@ -55,7 +55,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn all_sources() -> Vec<(PathBuf, String)> {
-    ["src", "actors", "loadtest", "sandbox"]
+    ["src", "actors", "loadtest", "sandbox", "bench"]
         .iter()
         .flat_map(|folder| sources(folder))
         .collect()
@@ -127,6 +127,104 @@ fn every_setting_is_explained_by_a_comment_above_it() {
     assert!(
         unexplained.is_empty(),
         "config/default.toml does not explain {unexplained:?}"
+    );
+}
+
+/// The sections of the settings by their types: `ServerSettings` is `server`, `PostSettings` is `post`.
+fn settings_by_section() -> Vec<(String, String, Vec<String>)> {
+    let text = fs::read_to_string(root().join("src/config/settings.rs")).expect("the settings");
+    let fields = |body: &str| -> Vec<(String, String)> {
+        body.lines()
+            .filter_map(|line| {
+                line.trim()
+                    .strip_prefix("pub ")?
+                    .strip_suffix(',')?
+                    .split_once(": ")
+            })
+            .map(|(name, of)| (name.to_owned(), of.to_owned()))
+            .collect()
+    };
+    let structs: Vec<(&str, Vec<(String, String)>)> = text
+        .split("pub struct ")
+        .skip(1)
+        .filter_map(|rest| {
+            let (name, rest) = rest.split_once(" {")?;
+            Some((name, fields(rest.split_once("\n}")?.0)))
+        })
+        .collect();
+    let section_of = |wanted: &str| {
+        let named = structs
+            .iter()
+            .flat_map(|(_, fields)| fields)
+            .find(|(_, of)| of == wanted);
+        named.map_or_else(|| "settings".to_owned(), |(name, _)| name.clone())
+    };
+    structs
+        .iter()
+        .map(|(name, fields)| {
+            let names = fields.iter().map(|(field, _)| field.clone()).collect();
+            ((*name).to_owned(), section_of(name), names)
+        })
+        .collect()
+}
+
+/// The server's own code without its tests and without spaces, so that a line break hides nothing.
+fn code_outside_the_settings() -> Vec<String> {
+    sources("src")
+        .into_iter()
+        .filter(|(path, _)| {
+            let of_tests = path
+                .iter()
+                .any(|part| part.to_string_lossy().contains("test"));
+            !path.starts_with("src/config") && !of_tests
+        })
+        .map(|(_, text)| {
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = code
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
+            lines.flat_map(str::split_whitespace).collect()
+        })
+        .collect()
+}
+
+/// Whether `what` stands there and does not go on as a longer name.
+fn names(code: &str, what: &str) -> bool {
+    code.match_indices(what).any(|(at, _)| {
+        let next = code[at + what.len()..].chars().next();
+        next.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != '(')
+    })
+}
+
+/// Sections whose reader is still being built, and nothing else: sign-in by NHS login.
+const AWAITED: [&str; 2] = ["nhs_login", "joining"];
+
+#[test]
+fn every_setting_is_read_by_the_server() {
+    let code = code_outside_the_settings();
+    let mut unread = Vec::new();
+    let mut count = 0;
+    for (of, section, fields) in settings_by_section() {
+        for field in fields {
+            count += 1;
+            // By its section, or in a file that is handed the section by its type.
+            let read = code.iter().any(|code| {
+                names(code, &format!("{section}.{field}"))
+                    || (names(code, &of) && names(code, &format!(".{field}")))
+            });
+            let awaited = AWAITED.contains(&section.as_str()) || AWAITED.contains(&field.as_str());
+            if !read && !awaited {
+                unread.push(format!("{section}.{field}"));
+            }
+        }
+    }
+    assert!(
+        count > 90,
+        "only {count} settings were found: the search is broken"
+    );
+    assert!(
+        unread.is_empty(),
+        "nobody reads {unread:?}: it would be set in vain"
     );
 }
 
@@ -271,4 +369,44 @@ fn what_the_container_copies_and_runs_exists_and_ignores_nothing_it_needs() {
         runs >= 3,
         "the container is built by the same scripts as everything else"
     );
+}
+
+/// The numbers of `case_9_case_10_…` names.
+fn numbered(name: &str) -> impl Iterator<Item = u32> {
+    let parts: Vec<&str> = name.split('_').collect();
+    let numbers: Vec<u32> = parts
+        .windows(2)
+        .filter(|pair| pair[0] == "case")
+        .filter_map(|pair| pair[1].parse().ok())
+        .collect();
+    numbers.into_iter()
+}
+
+#[test]
+fn every_fault_of_the_list_has_a_test_that_carries_its_number_and_every_such_test_is_in_the_list() {
+    let folders = ["tests", "actors", "src", "sandbox"];
+    let mut tested = BTreeSet::new();
+    for (_, text) in folders.iter().flat_map(|folder| sources(folder)) {
+        for after in text.split("fn case_").skip(1) {
+            let name: String = after
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            tested.extend(numbered(&format!("case_{name}")));
+        }
+    }
+    let list = fs::read_to_string(root().join("docs/faults.md")).expect("the list of faults");
+    let listed: BTreeSet<u32> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
+        .flat_map(|cell| cell.split(", ").filter_map(|number| number.parse().ok()))
+        .collect();
+    assert!(listed.len() > 20, "the list could not be read");
+    let untested: Vec<_> = listed.difference(&tested).collect();
+    let unlisted: Vec<_> = tested.difference(&listed).collect();
+    assert!(
+        untested.is_empty(),
+        "no test carries the number of {untested:?}"
+    );
+    assert!(unlisted.is_empty(), "add to docs/faults.md: {unlisted:?}");
 }

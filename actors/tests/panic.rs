@@ -40,7 +40,8 @@ async fn a_panic_ends_an_actor_and_its_actix_supervisor_but_not_its_neighbours()
 }
 
 #[actix::test]
-async fn a_panic_in_a_patients_actor_costs_its_sessions_a_resync_and_nobody_else_anything() {
+async fn case_21_a_panic_in_a_patients_actor_costs_its_sessions_a_resync_and_nobody_else_anything()
+{
     let world = World::at(MORNING).start();
     let (bad, good) = (world.hospital.patient(), world.hospital.patient());
     let (tab, neighbour) = (RecordingSession::open(), RecordingSession::open());
@@ -105,7 +106,7 @@ async fn messages_that_were_waiting_behind_the_panic_are_made_up_for() {
 }
 
 #[actix::test]
-async fn a_mailbox_that_panics_three_times_is_set_aside_and_the_others_are_served() {
+async fn case_22_a_mailbox_that_panics_three_times_is_set_aside_and_the_others_are_served() {
     let world = World::at(MORNING).start();
     let (bad, good) = (world.hospital.patient(), world.hospital.patient());
     for _ in 0..3 {
@@ -137,7 +138,7 @@ async fn a_mailbox_that_panics_three_times_is_set_aside_and_the_others_are_serve
 }
 
 #[actix::test]
-async fn every_background_actor_is_replaced_after_a_panic_and_goes_on_with_its_work() {
+async fn case_21_every_background_actor_is_replaced_after_a_panic_and_goes_on_with_its_work() {
     let world = World::at(MORNING)
         .with_policy(Policy {
             nudge_hours: None,

@@ -15,7 +15,7 @@ use crate::stage::{SHORT_LEASES, Stage, one_nudge};
 
 /// Case 6.
 #[tokio::test]
-async fn when_every_connection_is_cut_open_pages_stay_and_publishing_goes_on() {
+async fn case_6_when_every_connection_is_cut_open_pages_stay_and_publishing_goes_on() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let mut page = open_page(&stage).await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -46,7 +46,7 @@ async fn when_every_connection_is_cut_open_pages_stay_and_publishing_goes_on() {
 
 /// Case 7.
 #[tokio::test]
-async fn a_killed_postmaster_costs_a_pause_and_no_letter() {
+async fn case_7_a_killed_postmaster_costs_a_pause_and_no_letter() {
     let stage = Stage::set_on_own_postgres(&Wanted::patients(20), "", &[]).await;
     let stage = Arc::new(stage);
     let publishing = Publishing::begin(&stage, 4);
@@ -88,7 +88,7 @@ async fn a_killed_postmaster_costs_a_pause_and_no_letter() {
 
 /// Case 8.
 #[tokio::test]
-async fn an_immediate_stop_under_load_loses_no_acknowledged_letter() {
+async fn case_8_an_immediate_stop_under_load_loses_no_acknowledged_letter() {
     let stage = Arc::new(Stage::set_on_own_postgres(&Wanted::patients(20), "", &[]).await);
     let publishing = Publishing::begin(&stage, 16);
     for _ in 0..3 {
@@ -105,7 +105,7 @@ async fn an_immediate_stop_under_load_loses_no_acknowledged_letter() {
 
 /// Case 16: nobody gets a new connection, and the pages' own are stuck; the deadlines have theirs.
 #[tokio::test]
-async fn when_no_connection_is_left_deadlines_go_on_and_pages_are_turned_away_politely() {
+async fn case_16_when_no_connection_is_left_deadlines_go_on_and_pages_are_turned_away_politely() {
     let settings = [SHORT_LEASES, &[("database.web_connections", "3")]].concat();
     let wanted = Wanted::patients(2)
         .contacts(Contacts::First(1))

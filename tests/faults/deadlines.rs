@@ -8,7 +8,7 @@ use crate::stage::{LONG_LEASES, SHORT_LEASES, Stage, one_nudge};
 
 /// Case 3, messages.
 #[tokio::test]
-async fn a_mail_claimed_by_a_dead_server_is_sent_once_by_another() {
+async fn case_3_a_mail_claimed_by_a_dead_server_is_sent_once_by_another() {
     let stage = dies_at("dispatch.claimed:1").await;
     stage.until_outside("mail_accepted", 1).await;
     until("it is recorded", seconds(60), async || {
@@ -30,7 +30,7 @@ async fn a_mail_claimed_by_a_dead_server_is_sent_once_by_another() {
 
 /// Case 3, cases.
 #[tokio::test]
-async fn a_case_claimed_by_a_dead_server_is_decided_once_by_another() {
+async fn case_3_a_case_claimed_by_a_dead_server_is_decided_once_by_another() {
     let stage = dies_at("case.claimed:1").await;
     stage.until_outside("mail_accepted", 1).await;
     until("it is recorded", seconds(60), async || {
@@ -52,7 +52,7 @@ async fn a_case_claimed_by_a_dead_server_is_decided_once_by_another() {
 
 /// Case 4, email: a mail server cannot be asked, so the mail may go twice; never silently, never more often.
 #[tokio::test]
-async fn a_mail_of_which_nobody_knows_whether_it_left_goes_at_most_twice_and_says_so() {
+async fn case_4_a_mail_of_which_nobody_knows_whether_it_left_goes_at_most_twice_and_says_so() {
     let stage = dies_at("dispatch.accepted:1").await;
     let known = "SELECT count(*) FROM history WHERE kind IN ('dispatch.outcome_unknown', 'dispatch.possible_duplicate')";
     until("it is written down", seconds(60), async || {
@@ -78,7 +78,7 @@ async fn a_mail_of_which_nobody_knows_whether_it_left_goes_at_most_twice_and_say
 
 /// Case 4, texts: the provider can be asked, so the text goes once.
 #[tokio::test]
-async fn a_text_of_which_nobody_knows_whether_it_left_is_looked_up_and_goes_once() {
+async fn case_4_a_text_of_which_nobody_knows_whether_it_left_is_looked_up_and_goes_once() {
     let stage = Stage::set(&Wanted::patients(1).policy(hurried_text()), SHORT_LEASES).await;
     let silent = "UPDATE accounts SET email = NULL, email_verified_at = NULL";
     stage
@@ -107,25 +107,25 @@ async fn a_text_of_which_nobody_knows_whether_it_left_is_looked_up_and_goes_once
 
 /// Case 4, paper.
 #[tokio::test]
-async fn a_batch_whose_writer_died_right_after_the_rename_is_printed_once() {
+async fn case_4_a_batch_whose_writer_died_right_after_the_rename_is_printed_once() {
     printed_once_after("print.after_rename:1").await;
 }
 
 /// Case 4, paper.
 #[tokio::test]
-async fn a_batch_whose_writer_died_half_way_is_printed_once() {
+async fn case_4_a_batch_whose_writer_died_half_way_is_printed_once() {
     printed_once_after("print.mid_write:1").await;
 }
 
 /// Case 4, paper.
 #[tokio::test]
-async fn a_batch_whose_answer_was_read_by_a_dying_server_is_posted_once() {
+async fn case_4_a_batch_whose_answer_was_read_by_a_dying_server_is_posted_once() {
     printed_once_after("print.acked:1").await;
 }
 
 /// Case 5: the clock of the database ends the lease while the server stands still; another finishes.
 #[tokio::test]
-async fn a_server_that_stood_still_past_its_lease_completes_nothing() {
+async fn case_5_a_server_that_stood_still_past_its_lease_completes_nothing() {
     let stage = Stage::set(&Wanted::patients(1).policy(one_nudge()), LONG_LEASES).await;
     stage
         .restart(&[("LETTERBOX_STALL_POINT", "dispatch.claimed:1")])
@@ -168,7 +168,7 @@ async fn a_server_that_stood_still_past_its_lease_completes_nothing() {
 
 /// Case 5: two servers, no bus between them.
 #[tokio::test]
-async fn a_letter_published_on_one_server_reaches_a_page_on_the_other() {
+async fn case_5_a_letter_published_on_one_server_reaches_a_page_on_the_other() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let other = stage.world.running("node-b", &[]).await;
     let browser = Browser::of(stage.world.patient(0));

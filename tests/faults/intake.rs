@@ -19,7 +19,7 @@ const KEPT: &str = "SELECT (SELECT count(*) FROM letters) + (SELECT count(*) FRO
 
 /// Case 1.
 #[tokio::test]
-async fn a_server_killed_before_its_commit_has_published_nothing() {
+async fn case_1_a_server_killed_before_its_commit_has_published_nothing() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let form = dies_while_publishing(
         &stage,
@@ -49,7 +49,7 @@ async fn a_server_killed_before_its_commit_has_published_nothing() {
 
 /// Case 2.
 #[tokio::test]
-async fn a_server_killed_before_it_could_answer_has_published_once() {
+async fn case_2_a_server_killed_before_it_could_answer_has_published_once() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let form = dies_while_publishing(
         &stage,
@@ -88,7 +88,7 @@ async fn dies_while_publishing(stage: &Stage, trap: Extra<'_>) -> Value {
 
 /// Case 9: nobody knows whether the COMMIT arrived. Whatever the answer, the letter is published once.
 #[tokio::test]
-async fn a_connection_cut_at_the_commit_leaves_one_letter_whether_or_not_it_arrived() {
+async fn case_9_a_connection_cut_at_the_commit_leaves_one_letter_whether_or_not_it_arrived() {
     for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
         let world = World::shared(&Wanted::patients(1)).await;
         let proxy = Proxy::before(&world.database_url()).await;
@@ -117,7 +117,7 @@ async fn a_connection_cut_at_the_commit_leaves_one_letter_whether_or_not_it_arri
 
 /// Case 17: two transactions that want the same rows in opposite order; PostgreSQL ends ours, and nobody notices.
 #[tokio::test]
-async fn a_publication_that_loses_a_deadlock_is_tried_again_whole() {
+async fn case_17_a_publication_that_loses_a_deadlock_is_tried_again_whole() {
     let stage = Stage::set(&Wanted::patients(2), &[]).await;
     let mut boxes = [
         stage.world.patient(0).mailbox,
@@ -175,7 +175,7 @@ async fn a_publication_that_loses_a_deadlock_is_tried_again_whole() {
 
 /// Case 59.
 #[tokio::test]
-async fn the_same_letter_sent_again_is_the_same_letter() {
+async fn case_59_the_same_letter_sent_again_is_the_same_letter() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let letter = stage.publish("letter-1").await;
     let form = stage.hospital.letter("letter-1", stage.world.patient(0));
@@ -189,7 +189,7 @@ async fn the_same_letter_sent_again_is_the_same_letter() {
 
 /// Case 60.
 #[tokio::test]
-async fn another_letter_under_a_used_id_is_quarantined_and_the_first_stays_as_it_is() {
+async fn case_60_another_letter_under_a_used_id_is_quarantined_and_the_first_stays_as_it_is() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let letter = stage.publish("letter-1").await;
     let mut other = stage.hospital.letter("letter-1", stage.world.patient(0));
@@ -229,7 +229,7 @@ async fn another_letter_under_a_used_id_is_quarantined_and_the_first_stays_as_it
 
 /// Case 62: wrong check digit, nobody's number, somebody else's number.
 #[tokio::test]
-async fn a_letter_for_a_mixed_up_patient_is_delivered_to_nobody() {
+async fn case_62_a_letter_for_a_mixed_up_patient_is_delivered_to_nobody() {
     let stage = Stage::set(&Wanted::patients(2), &[]).await;
     let (one, other) = (stage.world.patient(0), stage.world.patient(1));
     let table = [

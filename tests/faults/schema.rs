@@ -14,7 +14,7 @@ const COMPATIBLE: &str = "
 
 /// The migration changes nothing that this server uses, and says so; the server publishes before and after it.
 #[tokio::test]
-async fn a_server_goes_on_beside_one_that_is_a_migration_ahead() {
+async fn case_18_a_server_goes_on_beside_one_that_is_a_migration_ahead() {
     let world = World::shared(&Wanted::patients(1)).await;
     let old = world.running("node-a", &[]).await;
     let hospital = Hospital::meet(&old, &world.cast.api_key).await;
@@ -36,7 +36,7 @@ async fn a_server_goes_on_beside_one_that_is_a_migration_ahead() {
 }
 
 #[tokio::test]
-async fn a_server_refuses_a_newer_schema_that_does_not_know_it() {
+async fn case_18_a_server_refuses_a_newer_schema_that_does_not_know_it() {
     let world = World::shared(&Wanted::patients(1)).await;
     world
         .superuser()

@@ -9,11 +9,11 @@ use crate::rig::world::Wanted;
 use crate::rig::{seconds, until};
 use crate::stage::Stage;
 
-/// A program that visits addresses it finds in messages. The behaviour is written down here from public
-/// descriptions, named with each; no traffic was recorded.
+/// A program that visits addresses it finds in messages, named by what it does. The behaviour is written down from what
+/// such programs are generally known to do; no traffic was recorded.
 struct Bot {
     name: &'static str,
-    /// Whose description.
+    /// Where its maker describes the kind; to look further, not copied from.
     source: &'static str,
     agent: &'static str,
     methods: &'static [&'static str],
@@ -116,7 +116,7 @@ const BOTS: &[Bot] = &[
 
 /// Case 93: nobody is signed in. `FAULTS_BOT_VISITS` sets how often each comes by.
 #[tokio::test]
-async fn whatever_a_link_scanner_does_no_letter_is_opened() {
+async fn case_93_whatever_a_link_scanner_does_no_letter_is_opened() {
     let visits: usize =
         std::env::var("FAULTS_BOT_VISITS").map_or(3, |count| count.parse().expect("a number"));
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
@@ -152,7 +152,7 @@ async fn whatever_a_link_scanner_does_no_letter_is_opened() {
 
 /// Case 94: in the patient's own browser, signed in, but without the patient.
 #[tokio::test]
-async fn nothing_that_a_browser_fetches_by_itself_opens_a_letter() {
+async fn case_94_nothing_that_a_browser_fetches_by_itself_opens_a_letter() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let letter = stage.publish("letter-1").await;
     let browser = Browser::of(stage.world.patient(0));
@@ -193,7 +193,7 @@ async fn nothing_that_a_browser_fetches_by_itself_opens_a_letter() {
 
 /// Case 94: a form that our own page did not send, in this session, just now.
 #[tokio::test]
-async fn a_view_that_the_patient_did_not_press_opens_nothing() {
+async fn case_94_a_view_that_the_patient_did_not_press_opens_nothing() {
     let stage = Stage::set(&Wanted::patients(2), &[]).await;
     let letter = stage.publish("letter-1").await;
     let (browser, node) = (Browser::of(stage.world.patient(0)), &stage.node);
@@ -258,7 +258,7 @@ async fn a_view_that_the_patient_did_not_press_opens_nothing() {
 
 /// Case 94: the explicit press, which needs no script at all, is an opening; pressing the same form again is none.
 #[tokio::test]
-async fn the_patient_who_presses_view_has_opened_the_letter_without_any_script() {
+async fn case_94_the_patient_who_presses_view_has_opened_the_letter_without_any_script() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     let letter = stage.publish("letter-1").await;
     let browser = Browser::of(stage.world.patient(0));

@@ -6,7 +6,7 @@ use crate::stage::Stage;
 
 /// The thread of the background loops stands still for good, as in a deadlock; requests are still answered.
 #[tokio::test]
-async fn a_server_whose_loops_stand_still_says_that_it_is_not_alive() {
+async fn case_25_a_server_whose_loops_stand_still_says_that_it_is_not_alive() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
     assert_eq!(stage.node.answers("/health/live").await, Some(200));
     stage

@@ -7,7 +7,7 @@ use crate::client::{Heard, MASK, Wire, frame, text};
 use crate::world::{ORIGIN, World, alone, hi, nowhere, resident_bytes, until};
 
 #[actix_rt::test]
-async fn broken_frames_end_the_session_with_their_code() {
+async fn case_73_broken_frames_end_the_session_with_their_code() {
     let world = World::new().await;
     let patient = world.patient().await;
     let long = "x".repeat(1_025);
@@ -119,12 +119,12 @@ async fn the_longest_allowed_message_and_unknown_types_are_harmless() {
 }
 
 #[actix_rt::test]
-async fn floods_are_cut_off_and_cost_no_memory() {
+async fn case_73_floods_are_cut_off_and_cost_no_memory() {
     alone("attacks::floods").await;
 }
 
 #[actix_rt::test]
-#[ignore = "run alone by floods_are_cut_off_and_cost_no_memory"]
+#[ignore = "run alone by case_73_floods_are_cut_off_and_cost_no_memory"]
 async fn floods() {
     let world = World::new().await;
     let patient = world.patient().await;

@@ -42,7 +42,7 @@ async fn last_cursor(wire: &mut Wire, events: usize) -> String {
 }
 
 #[actix_rt::test]
-async fn a_claimed_position_that_is_not_ours_resets_and_never_opens_another_mailbox() {
+async fn case_40_a_claimed_position_that_is_not_ours_resets_and_never_opens_another_mailbox() {
     let world = World::new().await;
     let (mine, other) = (world.patient().await, world.patient().await);
     world.publish(&mine, 3).await;
@@ -160,7 +160,7 @@ async fn who_was_away_for_too_long_reads_the_page_again() {
 }
 
 #[actix_rt::test]
-async fn a_database_that_was_set_back_resets_whoever_is_ahead() {
+async fn case_40_a_database_that_was_set_back_resets_whoever_is_ahead() {
     let world = World::new().await;
     let patient = world.patient().await;
     world.publish(&patient, 5).await;
@@ -177,7 +177,7 @@ async fn a_database_that_was_set_back_resets_whoever_is_ahead() {
 
 /// An event committed at any moment around the attachment is seen exactly once: by catching up or live.
 #[actix_rt::test]
-async fn nothing_falls_between_the_page_and_the_socket() {
+async fn case_41_nothing_falls_between_the_page_and_the_socket() {
     let world = World::new().await;
     let patient = world.patient().await;
     for round in 0..40_u64 {

@@ -14,7 +14,7 @@ async fn status_of(world: &World, head: &str) -> u16 {
 }
 
 #[actix_rt::test]
-async fn only_our_own_pages_may_open_a_socket() {
+async fn case_72_only_our_own_pages_may_open_a_socket() {
     let world = World::new().await;
     for foreign in [
         "null",

@@ -120,7 +120,7 @@ async fn the_seventh_page_sends_away_the_one_idle_for_longest() {
 }
 
 #[actix_rt::test]
-async fn a_line_that_is_half_open_is_noticed_and_freed() {
+async fn case_38_a_line_that_is_half_open_is_noticed_and_freed() {
     let world = World::with(|limits| {
         limits.ping_every = Duration::from_secs(1);
         limits.silence = Duration::from_secs(9);

@@ -10,7 +10,7 @@ use crate::client::{Heard, Wire};
 use crate::world::{World, alone, ids, nowhere, resident_bytes, until};
 
 #[actix_rt::test]
-async fn a_stopping_node_sends_its_sessions_away_one_by_one_and_loses_nothing() {
+async fn case_24_a_stopping_node_sends_its_sessions_away_one_by_one_and_loses_nothing() {
     const SESSIONS: usize = 200;
     let world = World::with(|limits| {
         limits.sessions_per_account = SESSIONS;

@@ -3,6 +3,7 @@
 //! Run by `make test`. The client frames by hand, because the point is what a good library would never send.
 
 mod client;
+mod idle;
 mod world;
 
 mod attacks;

@@ -49,12 +49,12 @@ async fn acknowledging_what_was_never_sent_opens_no_window() {
 }
 
 #[actix_rt::test]
-async fn a_blocked_line_is_cut_in_time_costs_no_memory_and_loses_nothing() {
+async fn case_37_a_blocked_line_is_cut_in_time_costs_no_memory_and_loses_nothing() {
     alone("slow::blocked_line").await;
 }
 
 #[actix_rt::test]
-#[ignore = "run alone by a_blocked_line_is_cut_in_time_costs_no_memory_and_loses_nothing"]
+#[ignore = "run alone by case_37_a_blocked_line_is_cut_in_time_costs_no_memory_and_loses_nothing"]
 async fn blocked_line() {
     let world = World::with(|limits| {
         limits.write_within = Duration::from_secs(3);

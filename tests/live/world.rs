@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use chrono::TimeDelta;
 use letterbox::identity::Identity;
 use letterbox::identity::origin::Origins;
 use letterbox::live::cursor::Cursors;
@@ -17,22 +16,18 @@ use letterbox::store::events::{self, NewEvent};
 use letterbox::store::{Principal, Store};
 use letterbox::testing::TestDb;
 use letterbox_actors::clock::SystemClock;
-use letterbox_actors::ports::{
-    CaseStore, ClaimedCase, ClaimedCases, ClaimedDispatch, CommitReport, DispatchStore, NodeId,
-    PortError, PortResult,
-};
+use letterbox_actors::ports::NodeId;
 use letterbox_actors::settings::Settings;
 use letterbox_actors::system::{Ports, System};
 use letterbox_domain::circle::ShareKind;
-use letterbox_domain::dispatch::{Channel, Outcome};
 use letterbox_domain::event::{Event, EventKind, ItemRef};
 use letterbox_domain::id::{AccountId, GrantId, LetterId, PatientId, TrustId};
-use letterbox_domain::ladder::Decision;
 use serde_json::Value;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::client::{Answer, PATIENCE, Wire};
+use crate::idle::NothingDue;
 
 pub(crate) const ORIGIN: &str = "http://localhost:8080";
 const SECRET: [u8; 32] = [9; 32];
@@ -405,59 +400,6 @@ impl World {
     /// A browser that shows its own mailbox up to date.
     pub(crate) async fn at_home(&self, patient: &Patient) -> Wire {
         self.node.browse(&patient.person, &nowhere()).await.0
-    }
-}
-
-/// A hospital in which no deadline ever comes: the ladder has tests of its own.
-struct NothingDue;
-
-#[async_trait::async_trait]
-impl CaseStore for NothingDue {
-    async fn next_due(&self, _: TrustId) -> PortResult<Option<TimeDelta>> {
-        Ok(None)
-    }
-
-    async fn claim_overdue(
-        &self,
-        _: NodeId,
-        _: TrustId,
-        _: u16,
-        _: TimeDelta,
-    ) -> PortResult<ClaimedCases> {
-        Err(PortError::unavailable("nothing is ever due here"))
-    }
-
-    async fn commit(&self, _: NodeId, _: Vec<(ClaimedCase, Decision)>) -> PortResult<CommitReport> {
-        Ok(CommitReport::default())
-    }
-
-    async fn trusts(&self) -> PortResult<Vec<TrustId>> {
-        Ok(Vec::new())
-    }
-}
-
-#[async_trait::async_trait]
-impl DispatchStore for NothingDue {
-    async fn next_due(&self, _: Channel) -> PortResult<Option<TimeDelta>> {
-        Ok(None)
-    }
-
-    async fn claim(
-        &self,
-        _: NodeId,
-        _: Channel,
-        _: u16,
-        _: TimeDelta,
-    ) -> PortResult<Vec<ClaimedDispatch>> {
-        Ok(Vec::new())
-    }
-
-    async fn still_wanted(&self, _: &ClaimedDispatch) -> PortResult<bool> {
-        Ok(false)
-    }
-
-    async fn record(&self, _: &ClaimedDispatch, _: Outcome) -> PortResult<bool> {
-        Ok(false)
     }
 }
 

@@ -117,6 +117,19 @@ impl Hospital {
             .await
     }
 
+    /// Sends bytes as they are, whatever they are.
+    pub(crate) async fn send_bytes(
+        &self,
+        node: &Node,
+        path: &str,
+        content_type: &str,
+        bytes: Vec<u8>,
+    ) -> reqwest::Result<Answer> {
+        let sent = self.client.post(format!("{}{path}", node.url()));
+        self.send(sent.header("Content-Type", content_type).body(bytes))
+            .await
+    }
+
     pub(crate) async fn get(&self, node: &Node, path: &str) -> reqwest::Result<Answer> {
         self.send(self.client.get(format!("{}{path}", node.url())))
             .await

@@ -202,6 +202,11 @@ impl Node {
         String::from_utf8_lossy(tail).into_owned()
     }
 
+    /// Everything it has logged since it was made.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

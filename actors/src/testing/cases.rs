@@ -10,7 +10,8 @@ use letterbox_domain::{
     ladder::{CaseView, Contacts, Decision, Rung},
 };
 
-use super::hospital::{Case, Dispatch, Hospital, State};
+use super::hospital::Hospital;
+use super::state::{Case, Dispatch, State};
 use crate::ports::{CaseStore, ClaimedCase, ClaimedCases, CommitReport, NodeId, PortResult};
 
 #[async_trait]

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_domain::dispatch::{Channel, DispatchState, Outcome};
 
-use super::hospital::{Dispatch, Hospital};
+use super::hospital::Hospital;
+use super::state::Dispatch;
 use crate::ports::{ClaimedDispatch, DispatchStore, NodeId, Outgoing, PortResult};
 
 /// How long an unknown outcome rests before the provider is asked.

@@ -1,7 +1,6 @@
 //! Everything the stores hold, behind one lock: each port call is one transaction.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -14,21 +13,19 @@ use letterbox_domain::{
     case::CaseEnd,
     circle::{Grant, Ticks, Viewer},
     dispatch::{Channel, DispatchState},
-    event::{Event, EventKind, ItemRef},
-    id::{
-        AccountId, BatchId, CaseId, DispatchId, EventId, GrantId, GrantsVersion, LetterId,
-        PatientId, Seq, TrustId,
-    },
-    ladder::{Plan, Subject, plan_letter},
+    event::{Event, EventKind},
+    id::{AccountId, CaseId, GrantId, GrantsVersion, LetterId, PatientId, Seq, TrustId},
+    ladder::{Subject, plan_letter},
     letter::LetterKind,
     policy::Policy,
     time::Calendars,
 };
 
+use super::state::{Case, Dispatch, Mailbox, State};
 use super::time::MovableClock;
 use crate::{
     clock::Clock,
-    ports::{PortError, PortResult, Verdict},
+    ports::{PortError, PortResult},
 };
 
 /// The hospital. Share it in an `Arc`; it implements every store port.
@@ -49,58 +46,6 @@ pub struct Published {
     pub letter: LetterId,
     pub case: CaseId,
     pub seq: Seq,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) trusts: BTreeSet<TrustId>,
-    pub(super) boxes: HashMap<PatientId, Mailbox>,
-    pub(super) cases: BTreeMap<CaseId, Case>,
-    pub(super) dispatches: BTreeMap<DispatchId, Dispatch>,
-    pub(super) batches: BTreeMap<BatchId, PrintBatch>,
-    pub(super) marks: BTreeMap<TrustId, i64>,
-    pub(super) polled_from: Option<DateTime<Utc>>,
-    pub(super) cut_off: Option<DateTime<Utc>>,
-    pub(super) tasks: usize,
-}
-
-pub(super) struct Mailbox {
-    pub(super) log: Vec<Event>,
-    pub(super) grants_version: GrantsVersion,
-    pub(super) grants: Vec<Grant>,
-}
-
-pub(super) struct Case {
-    pub(super) trust: TrustId,
-    pub(super) patient: PatientId,
-    pub(super) letter: LetterId,
-    pub(super) subject: Subject,
-    pub(super) plan: Plan,
-    pub(super) climbed: usize,
-    pub(super) due_at: DateTime<Utc>,
-    pub(super) lease_until: Option<DateTime<Utc>>,
-    pub(super) fence: i64,
-    pub(super) end: Option<CaseEnd>,
-    pub(super) poisoned: bool,
-}
-
-pub(super) struct Dispatch {
-    pub(super) case: CaseId,
-    pub(super) patient: PatientId,
-    pub(super) channel: Channel,
-    pub(super) state: DispatchState,
-    pub(super) due_at: DateTime<Utc>,
-    pub(super) attempt: i32,
-    pub(super) sent: bool,
-    pub(super) lease_until: Option<DateTime<Utc>>,
-}
-
-pub(super) struct PrintBatch {
-    pub(super) name: String,
-    pub(super) items: Vec<DispatchId>,
-    pub(super) written: bool,
-    pub(super) lease_until: Option<DateTime<Utc>>,
-    pub(super) verdicts: BTreeMap<DispatchId, Verdict>,
 }
 
 impl Hospital {
@@ -422,80 +367,5 @@ impl Hospital {
 
     pub(super) fn nudge_hours(&self) -> Option<letterbox_domain::time::QuietHours> {
         self.policy.nudge_hours
-    }
-}
-
-impl State {
-    /// Appends the next event of a mailbox.
-    pub(super) fn happened(
-        &mut self,
-        at: DateTime<Utc>,
-        patient: PatientId,
-        letter: LetterId,
-        kind: EventKind,
-    ) -> Event {
-        let mailbox = self
-            .boxes
-            .get_mut(&patient)
-            .expect("a patient of this hospital");
-        let event = Event {
-            id: EventId::random(),
-            patient,
-            seq: mailbox.head().next(),
-            kind,
-            item: ItemRef::Letter(letter),
-            share: LetterKind::Clinic.share(),
-            restricted: false,
-            at,
-            due: None,
-        };
-        mailbox.log.push(event.clone());
-        event
-    }
-
-    /// Ends a case once; what has not left is called off.
-    pub(super) fn end(&mut self, id: CaseId, end: CaseEnd) {
-        let Some(case) = self.cases.get_mut(&id) else {
-            return;
-        };
-        case.end.get_or_insert(end);
-        case.lease_until = None;
-        for dispatch in self
-            .dispatches
-            .values_mut()
-            .filter(|dispatch| dispatch.case == id)
-        {
-            if dispatch.state == DispatchState::Queued {
-                dispatch.state = DispatchState::Cancelled;
-            }
-        }
-    }
-
-    pub(super) fn touch(&mut self, trust: TrustId) {
-        *self.marks.entry(trust).or_default() += 1;
-    }
-}
-
-impl Mailbox {
-    pub(super) fn head(&self) -> Seq {
-        self.log.last().map_or(Seq::START, |event| event.seq)
-    }
-}
-
-impl Case {
-    fn open(trust: TrustId, patient: PatientId, letter: LetterId, plan: Plan) -> Self {
-        Self {
-            trust,
-            patient,
-            letter,
-            subject: Subject::Unread,
-            due_at: plan.first_due(),
-            plan,
-            climbed: 0,
-            lease_until: None,
-            fence: 0,
-            end: None,
-            poisoned: false,
-        }
     }
 }

@@ -11,6 +11,7 @@ mod mailboxes;
 mod outlet;
 mod print;
 mod session;
+mod state;
 mod time;
 mod world;
 

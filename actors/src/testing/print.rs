@@ -19,7 +19,8 @@ use letterbox_domain::{
     ladder::Subject,
 };
 
-use super::hospital::{Hospital, PrintBatch, State};
+use super::hospital::Hospital;
+use super::state::{PrintBatch, State};
 use crate::ports::{
     Ack, Batch, BatchItem, NodeId, PortError, PortResult, Postage, Press, PrintStore, Verdict,
 };
