@@ -150,6 +150,7 @@ async fn allowed(
     letter: LetterId,
 ) -> Result<Result<(Openable, bool), OpenError>, StoreError> {
     let Some(found) = openings::openable(tx, letter).await? else {
+        openings::refused(tx, account, letter).await?;
         return Ok(Err(OpenError::NotFound));
     };
     let item = ItemRef::Letter(letter);

@@ -330,7 +330,7 @@ async fn begin(store: &Store) -> Result<Seeded, SeedError> {
     if !store.mode().is_sandbox() {
         return Err(SeedError::RealDatabase);
     }
-    Ok(Seeded::on(store.begin(&Principal::Anonymous).await?))
+    Ok(Seeded::on(store.begin(&Principal::SERVER).await?))
 }
 
 fn person(persona: &Persona, index: usize) -> Person<'_> {
@@ -413,7 +413,7 @@ mod database_tests {
             .expect("an empty database takes the cast");
         let tx = db
             .store()
-            .begin(&Principal::Anonymous)
+            .begin(&Principal::SERVER)
             .await
             .expect("the store answers");
         let counted = "SELECT (SELECT count(*) FROM patients), (SELECT count(*) FROM appointments), (SELECT count(*) FROM grants)";
@@ -454,7 +454,7 @@ mod database_tests {
         assert_eq!(lines.lines().count(), 51);
         let tx = db
             .store()
-            .begin(&Principal::Anonymous)
+            .begin(&Principal::SERVER)
             .await
             .expect("the store answers");
         let row = tx

@@ -113,7 +113,7 @@ impl Parts {
     ///
     /// Rung before the commit: a node that dies in between rings twice rather than never.
     async fn sweep_once(&self, store: &Store) -> Result<bool, StoreError> {
-        let tx = store.begin(&Principal::Anonymous).await?;
+        let tx = store.begin(&Principal::SERVER).await?;
         let taken = outbox::claim_and_take(&tx, AT_ONCE).await?;
         if !taken.is_empty() {
             self.ring(&taken);

@@ -18,7 +18,7 @@ const MARKS: &str = "
 #[async_trait]
 impl BoardReader for Store {
     async fn marks(&self, trusts: &[TrustId]) -> PortResult<Vec<(TrustId, i64)>> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let ids: Vec<Uuid> = trusts.iter().map(TrustId::as_uuid).collect();
         let rows = tx.query(MARKS, &[&ids]).await?;
         Ok(rows

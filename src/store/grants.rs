@@ -182,7 +182,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn revocation_settled(&self, grant: GrantId) -> Result<bool, StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let row = tx
             .query_opt(SETTLED, &[&grant.as_uuid(), &LEASE_SECONDS])
             .await?;
@@ -195,7 +195,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn revoked_at(&self, grant: GrantId) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let row = tx
             .query_opt(
                 "SELECT revoked_at FROM grants WHERE id = $1",

@@ -213,5 +213,5 @@ pub(super) fn acting(node: NodeId) -> Principal {
 
 /// Who acts where the port does not say which node asks.
 pub(super) const fn housekeeping() -> Principal {
-    Principal::Node { node: Uuid::nil() }
+    Principal::SERVER
 }

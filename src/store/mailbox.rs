@@ -33,12 +33,12 @@ const MOST_HEADS: usize = 5_000;
 #[async_trait]
 impl MailboxReader for Store {
     async fn snapshot(&self, patient: PatientId) -> PortResult<Option<MailboxSnapshot>> {
-        let tx = self.begin_snapshot(&Principal::Anonymous).await?;
+        let tx = self.begin_snapshot(&Principal::SERVER).await?;
         Ok(snapshot(&tx, patient).await?)
     }
 
     async fn since(&self, patient: PatientId, after: Seq, limit: u16) -> PortResult<Vec<Event>> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         Ok(events::since(&tx, patient, after, i64::from(limit)).await?)
     }
 

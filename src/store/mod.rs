@@ -88,6 +88,11 @@ pub enum Principal {
     Anonymous,
 }
 
+impl Principal {
+    /// The server on nobody's behalf: what its own loops read of everybody.
+    pub const SERVER: Self = Self::Node { node: Uuid::nil() };
+}
+
 /// As written in `history.actor` and in the transaction's principal.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

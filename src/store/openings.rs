@@ -76,6 +76,18 @@ fn read(row: &Row) -> Result<Openable, StoreError> {
     })
 }
 
+/// Writes down that this account asked for a letter whose row the policies keep from it; nothing for one that is not.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn refused(tx: &Tx, account: AccountId, letter: LetterId) -> Result<(), StoreError> {
+    const WRITE: &str = "
+        INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+        SELECT $1, trust_id, patient_id, 'letter.view', 'letter', $2, false FROM whose_letter($2)";
+    let params: super::Params<'_> = &[&account.as_uuid(), &letter.as_uuid()];
+    tx.execute(WRITE, params).await.map(drop)
+}
+
 /// Uses a nonce up; `false` if that has happened before.
 ///
 /// # Errors

@@ -192,6 +192,18 @@ pub(super) async fn check_fitness(client: &Client, mode: Mode) -> Result<(), Sto
     if !mode.is_sandbox() {
         check_clock(client).await?;
     }
+    check_role(client).await
+}
+
+/// The row policies bind neither a superuser nor the tables' owner: served as one of those, there is no second wall.
+async fn check_role(client: &Client) -> Result<(), StoreError> {
+    let sql = "SELECT rolsuper OR rolbypassrls OR pg_has_role(oid, (SELECT relowner FROM pg_class
+        WHERE oid = 'letters'::regclass), 'MEMBER') FROM pg_roles WHERE rolname = current_user";
+    if client.query_one(sql, &[]).await?.get::<_, bool>(0) {
+        return Err(StoreError::Unfit(
+            "database.url names a role that may see past the row policies: serve as a role that only is a member of letterbox_app".to_owned(),
+        ));
+    }
     Ok(())
 }
 

@@ -331,7 +331,7 @@ impl Store {
     ) -> Result<Option<Redeemed>, StoreError> {
         let sql = "DELETE FROM live_tickets WHERE ticket_sha256 = $1
             RETURNING session_id, expires_at > app_now() AS fresh";
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let spent = tx.query_opt(sql, &[&ticket_sha256.as_slice()]).await?;
         let redeemed = match spent {
             Some(row) if row.get("fresh") => {
@@ -358,7 +358,7 @@ impl Store {
             .iter()
             .map(|receipt| receipt.account.as_uuid())
             .collect();
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         tx.execute(RECEIPTS, &[&ids, &events, &accounts]).await?;
         tx.commit().await
     }

@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn tally(&self, since: DateTime<Utc>) -> Result<Tally, StoreError> {
-        let tx = self.begin_snapshot(&Principal::Anonymous).await?;
+        let tx = self.begin_snapshot(&Principal::SERVER).await?;
         let row = tx.query_one(TALLY, &[&since]).await?;
         tx.commit().await?;
         Ok(Tally {
@@ -110,7 +110,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn cases_without_next_step(&self) -> Result<Vec<uuid::Uuid>, StoreError> {
-        let tx = self.begin_snapshot(&Principal::Anonymous).await?;
+        let tx = self.begin_snapshot(&Principal::SERVER).await?;
         let rows = tx.query(WITHOUT_NEXT_STEP, &[]).await?;
         tx.commit().await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

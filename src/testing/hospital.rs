@@ -65,11 +65,7 @@ impl Hospital {
             )
             .await;
         assert!(opened.is_ok(), "{opened:?}");
-        let tx = db
-            .store()
-            .begin(&Principal::Anonymous)
-            .await
-            .expect("begins");
+        let tx = db.store().begin(&Principal::SERVER).await.expect("begins");
         policies::insert(&tx, id, policy).await.expect("a policy");
         tx.commit().await.expect("committed");
         let live = "INSERT INTO rollout (trust_id, specialty, letter_kind, live_from)

@@ -64,7 +64,7 @@ struct Envelope {
 
 async fn body(portal: &Portal) -> Result<OutsideBody, Failure> {
     let demo = portal.demo.as_ref().ok_or(Failure::NotFound)?;
-    let tx = portal.store.begin_snapshot(&Principal::Anonymous).await?;
+    let tx = portal.store.begin_snapshot(&Principal::SERVER).await?;
     let due = pages::paper_due(&tx).await?;
     drop(tx);
     let texts: Vec<Text> = demo.sandbox("/texts?limit=30").await.unwrap_or_default();

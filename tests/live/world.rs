@@ -383,7 +383,7 @@ impl World {
             restricted: false,
             due: None,
         };
-        let tx = self.db.store().begin(&Principal::Anonymous).await;
+        let tx = self.db.store().begin(&Principal::SERVER).await;
         let tx = tx.expect("a transaction");
         let events = events::append(&tx, &vec![new; count]).await;
         tx.commit().await.expect("a commit");

@@ -130,6 +130,16 @@ impl Hospital {
             .await
     }
 
+    pub(crate) async fn put(
+        &self,
+        node: &Node,
+        path: &str,
+        form: &Value,
+    ) -> reqwest::Result<Answer> {
+        self.send(self.client.put(format!("{}{path}", node.url())).json(form))
+            .await
+    }
+
     pub(crate) async fn get(&self, node: &Node, path: &str) -> reqwest::Result<Answer> {
         self.send(self.client.get(format!("{}{path}", node.url())))
             .await

@@ -300,7 +300,7 @@ async fn seed(url: &str, superuser: &Client, wanted: &Wanted) -> Cast {
         .await
         .expect("there is one trust");
     let tx = store
-        .begin(&Principal::Anonymous)
+        .begin(&Principal::SERVER)
         .await
         .expect("the store answers");
     policies::insert(&tx, row.get(0), &wanted.policy)

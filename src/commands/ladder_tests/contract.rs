@@ -54,7 +54,7 @@ impl Fixture for Postgres {
             .0
             .db
             .store()
-            .begin(&Principal::Anonymous)
+            .begin(&Principal::SERVER)
             .await
             .expect("begins");
         let event = NewEvent {

@@ -199,7 +199,7 @@ async fn an_opened_letter_is_not_written_about() {
     let tx = world
         .db
         .store()
-        .begin(&crate::store::Principal::Anonymous)
+        .begin(&crate::store::Principal::SERVER)
         .await
         .expect("begins");
     crate::store::openings::open_letter(&tx, gwyn.account, letter.letter)

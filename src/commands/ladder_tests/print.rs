@@ -134,7 +134,7 @@ async fn what_was_opened_before_the_cut_off_is_not_in_the_batch() {
     let tx = world
         .db
         .store()
-        .begin(&Principal::Anonymous)
+        .begin(&Principal::SERVER)
         .await
         .expect("begins");
     openings::open_letter(&tx, gwyn.account, letter.letter)
@@ -161,7 +161,7 @@ async fn opened_between_cut_off_and_acknowledgement_it_stays_opened_and_the_post
     let tx = world
         .db
         .store()
-        .begin(&Principal::Anonymous)
+        .begin(&Principal::SERVER)
         .await
         .expect("begins");
     openings::open_letter(&tx, gwyn.account, letter.letter)
@@ -209,7 +209,7 @@ async fn opened_after_posting_is_an_annotation() {
     let tx = world
         .db
         .store()
-        .begin(&Principal::Anonymous)
+        .begin(&Principal::SERVER)
         .await
         .expect("begins");
     openings::open_letter(&tx, gwyn.account, letter.letter)

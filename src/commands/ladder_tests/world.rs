@@ -74,11 +74,7 @@ impl World {
         )
         .await
         .expect("a trust");
-        let tx = db
-            .store()
-            .begin(&Principal::Anonymous)
-            .await
-            .expect("begins");
+        let tx = db.store().begin(&Principal::SERVER).await.expect("begins");
         policies::insert(&tx, trust, &policy)
             .await
             .expect("a policy");

@@ -19,7 +19,7 @@ use crate::commands::put_patient::Applied;
 use crate::commands::{Code, Wake};
 use crate::testing::{Hospital, Patient, TestDb};
 
-fn appointment(
+pub(super) fn appointment(
     patient: &Patient,
     source_id: &str,
     version: i64,

@@ -7,6 +7,7 @@ mod lane;
 mod letters;
 mod patients;
 mod publish;
+mod wall;
 
 use crate::commands::forms::NewLetter;
 use crate::commands::publish_letters::{LetterAnswer, Publication, PublishResult, publish_letters};

@@ -318,11 +318,7 @@ async fn a_mailbox_read_again_equals_its_events() {
     db.store().polled(node, heads.began).await.expect("stamps");
     let stamped = "SELECT count(*) FROM nodes WHERE polled_from <= heartbeat_at";
     assert_eq!(hospital.count(stamped).await, 1);
-    let tx = db
-        .store()
-        .begin(&Principal::Anonymous)
-        .await
-        .expect("begins");
+    let tx = db.store().begin(&Principal::SERVER).await.expect("begins");
     let taken = crate::store::outbox::claim_and_take(&tx, 2)
         .await
         .expect("takes");

@@ -1,0 +1,145 @@
+//! One row per door: who may come in. A new page is added here or the matrix fails.
+
+use letterbox::web::doors::Door;
+
+use super::world::Person;
+
+/// Who may come in by a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Everybody, signed in or not.
+    Public,
+    /// Whoever is signed in; what they see there is their own.
+    SignedIn,
+    /// Whoever is signed in and has a mailbox.
+    Mailbox,
+    /// The patient whose item it is, and nobody else.
+    Owner,
+    /// A carer whose grant is in the address, as long as it stands.
+    Grant,
+    /// The same, for letters that the grant covers.
+    SharedLetter,
+    /// Staff of the trust.
+    Staff,
+    /// Nobody outside demonstrations.
+    DemoOnly,
+}
+
+impl Rule {
+    /// Whether this person is let in.
+    pub(crate) const fn lets_in(self, person: Person) -> bool {
+        match self {
+            Self::Public => true,
+            Self::SignedIn => person.is_signed_in(),
+            Self::Mailbox => matches!(person, Person::Owner | Person::OtherPatient),
+            Self::Owner => matches!(person, Person::Owner),
+            Self::Grant => person.has_a_grant(),
+            Self::SharedLetter => matches!(
+                person,
+                Person::AppointmentLettersCarer
+                    | Person::ClinicLettersCarer
+                    | Person::EverythingCarer
+            ),
+            Self::Staff => matches!(person, Person::Clerk | Person::OtherClerk),
+            Self::DemoOnly => false,
+        }
+    }
+
+    /// Whether everybody whom the row lets in is let in at every address; a carer sees some letters and not others.
+    pub(crate) const fn is_certain(self) -> bool {
+        matches!(
+            self,
+            Self::Public | Self::Mailbox | Self::Grant | Self::Staff
+        )
+    }
+
+    /// Whether its form carries a session's token: before signing in there is no session.
+    pub(crate) const fn needs_a_token(self) -> bool {
+        !matches!(self, Self::Public | Self::DemoOnly)
+    }
+}
+
+pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
+    ("GET", "/", Rule::Public),
+    ("GET", "/dashboard.json", Rule::Mailbox),
+    ("GET", "/my-health/documents", Rule::Mailbox),
+    ("GET", "/my-health/documents/rows.json", Rule::Mailbox),
+    ("GET", "/people/{grant}/documents", Rule::Grant),
+    ("GET", "/people/{grant}/documents/rows.json", Rule::Grant),
+    ("GET", "/my-health/documents/{letter}", Rule::Owner),
+    ("GET", "/my-health/documents/{letter}/now.json", Rule::Owner),
+    ("POST", "/my-health/documents/{letter}/view", Rule::Owner),
+    ("POST", "/my-health/documents/{letter}/read", Rule::Owner),
+    ("GET", "/my-health/documents/{letter}/file", Rule::Owner),
+    (
+        "GET",
+        "/people/{grant}/documents/{letter}",
+        Rule::SharedLetter,
+    ),
+    (
+        "GET",
+        "/people/{grant}/documents/{letter}/now.json",
+        Rule::SharedLetter,
+    ),
+    (
+        "POST",
+        "/people/{grant}/documents/{letter}/view",
+        Rule::SharedLetter,
+    ),
+    (
+        "POST",
+        "/people/{grant}/documents/{letter}/read",
+        Rule::SharedLetter,
+    ),
+    (
+        "GET",
+        "/people/{grant}/documents/{letter}/file",
+        Rule::SharedLetter,
+    ),
+    ("GET", "/my-health/appointments", Rule::Mailbox),
+    ("GET", "/my-health/appointments.json", Rule::Mailbox),
+    ("GET", "/my-health/appointments/{appointment}", Rule::Owner),
+    (
+        "POST",
+        "/my-health/appointments/{appointment}/open",
+        Rule::Owner,
+    ),
+    ("GET", "/connect/circle-of-care", Rule::Mailbox),
+    ("GET", "/connect/circle-of-care.json", Rule::Mailbox),
+    (
+        "POST",
+        "/connect/circle-of-care/{grant}/withdraw",
+        Rule::Owner,
+    ),
+    ("POST", "/connect/circle-of-care/{grant}/share", Rule::Owner),
+    ("GET", "/people", Rule::SignedIn),
+    ("GET", "/people.json", Rule::SignedIn),
+    ("GET", "/board", Rule::Staff),
+    ("GET", "/board.json", Rule::Staff),
+    ("POST", "/board/tasks/{task}", Rule::Staff),
+    ("POST", "/board/clinics/cancel", Rule::Staff),
+    ("GET", "/demo/sign-in", Rule::DemoOnly),
+    ("POST", "/demo/sign-in", Rule::DemoOnly),
+    ("POST", "/sign-out", Rule::SignedIn),
+    ("GET", "/stage", Rule::DemoOnly),
+    ("GET", "/stage.json", Rule::DemoOnly),
+    ("POST", "/stage/{button}", Rule::DemoOnly),
+    ("GET", "/outside-world", Rule::DemoOnly),
+    ("GET", "/outside-world.json", Rule::DemoOnly),
+    ("GET", "/account/sessions", Rule::SignedIn),
+    ("GET", "/account/sessions/left.json", Rule::SignedIn),
+    ("POST", "/account/sessions/stay", Rule::SignedIn),
+    ("POST", "/account/sessions/end-others", Rule::SignedIn),
+    ("POST", "/account/sessions/{session}/end", Rule::SignedIn),
+    ("GET", "/account/confirm", Rule::SignedIn),
+    ("POST", "/account/confirm", Rule::SignedIn),
+    ("GET", "/signed-out", Rule::Public),
+    ("POST", "/leave", Rule::Public),
+];
+
+/// The row of a door.
+pub(crate) fn rule(door: &Door) -> Option<Rule> {
+    ROWS.iter()
+        .find(|(method, path, _)| *method == door.method && *path == door.path)
+        .map(|(_, _, rule)| *rule)
+}
