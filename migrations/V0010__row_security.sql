@@ -112,7 +112,9 @@ CALL wall('notices', $$
 $$);
 CALL wall('tasks', $$
     trust_id = ANY((SELECT served_trusts())::uuid[]) OR EXISTS (SELECT FROM cases c WHERE c.id = tasks.case_id)
+    OR EXISTS (SELECT FROM letters l WHERE l.id = tasks.letter_id)
 $$);
+CALL wall('disputes', $$ EXISTS (SELECT FROM letters l WHERE l.id = disputes.letter_id) $$);
 CALL wall('bad_contacts', $$ EXISTS (SELECT FROM patients p WHERE p.id = bad_contacts.patient_id) $$);
 CALL wall('quarantine', $$ trust_id = ANY((SELECT served_trusts())::uuid[]) $$);
 CALL wall('history', $$

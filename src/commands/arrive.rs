@@ -203,9 +203,7 @@ pub async fn arrive(
     arriving: Arriving<'_>,
 ) -> Result<Arrival, StoreError> {
     let work = |tx| attempt(tx, who, arriving);
-    store
-        .run("people.arrive", &Principal::Anonymous, work)
-        .await
+    store.run("people.arrive", &Principal::SERVER, work).await
 }
 
 async fn attempt(tx: Tx, who: &Verified, arriving: Arriving<'_>) -> Result<Arrival, StoreError> {

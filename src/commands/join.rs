@@ -53,7 +53,7 @@ pub async fn decide(
     choice: Choice,
 ) -> Result<Decided, StoreError> {
     let work = |tx| attempt(tx, secret_sha256, choice);
-    let principal = Principal::Anonymous;
+    let principal = Principal::SERVER;
     match store.run("people.join", &principal, work).await {
         // Asked again it is either still open, and done now, or gone: then signing in finds the account.
         Err(StoreError::CommitUnknown) => store.run("people.join", &principal, work).await,

@@ -131,7 +131,10 @@ async fn change(request: HttpRequest, form: web::Form<Sent>) -> HttpResponse {
         if !reader.session.verify_csrf(&form.csrf) {
             return Err(Failure::Stale);
         }
-        let (trust, _) = own_trust(&reader).await?;
+        let (trust, roles) = own_trust(&reader).await?;
+        if !roles.contains(&Role::Manager) {
+            return Err(Failure::NotFound);
+        }
         let wanted = wanted(&form).ok_or(UNREADABLE)?;
         let (store, account) = (&reader.portal.store, reader.session.account);
         match change_roll_out(store, account, trust, &wanted).await {

@@ -21,6 +21,8 @@ pub(crate) enum Rule {
     SharedLetter,
     /// Staff of the trust.
     Staff,
+    /// Managers of the trust; clerks may look, not change.
+    Manager,
     /// Nobody outside demonstrations.
     DemoOnly,
 }
@@ -41,7 +43,7 @@ impl Rule {
                     | Person::EverythingCarer
             ),
             Self::Staff => matches!(person, Person::Clerk | Person::OtherClerk),
-            Self::DemoOnly => false,
+            Self::Manager | Self::DemoOnly => false,
         }
     }
 
@@ -135,6 +137,35 @@ pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
     ("POST", "/account/confirm", Rule::SignedIn),
     ("GET", "/signed-out", Rule::Public),
     ("POST", "/leave", Rule::Public),
+    ("GET", "/board/roll-out", Rule::Staff),
+    ("POST", "/board/roll-out", Rule::Manager),
+    ("GET", "/my-health/documents/paper", Rule::Mailbox),
+    ("GET", "/my-health/documents/paper.json", Rule::Mailbox),
+    ("POST", "/my-health/documents/paper", Rule::Mailbox),
+    ("GET", "/my-health/documents/{letter}/download", Rule::Owner),
+    ("GET", "/my-health/documents/{letter}/not-mine", Rule::Owner),
+    (
+        "POST",
+        "/my-health/documents/{letter}/not-mine",
+        Rule::Owner,
+    ),
+    (
+        "POST",
+        "/my-health/documents/{letter}/not-mine/undo",
+        Rule::Owner,
+    ),
+    ("POST", "/my-health/documents/{letter}/paper", Rule::Owner),
+    ("GET", "/my-health/documents/{letter}/wrong", Rule::Owner),
+    (
+        "GET",
+        "/people/{grant}/documents/{letter}/download",
+        Rule::SharedLetter,
+    ),
+    (
+        "GET",
+        "/people/{grant}/documents/{letter}/wrong",
+        Rule::SharedLetter,
+    ),
 ];
 
 /// The row of a door.

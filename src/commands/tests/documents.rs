@@ -17,7 +17,7 @@ use crate::testing::{Hospital, Patient, TestDb};
 async fn found(db: &TestDb, patient: &Patient, search: &Search) -> Vec<LetterView> {
     let tx = db
         .store()
-        .begin_snapshot(&Principal::Anonymous)
+        .begin_snapshot(&Principal::SERVER)
         .await
         .expect("begins");
     let letters = pages::letters_found(&tx, patient.id, None, search, 50).await;
@@ -116,7 +116,7 @@ async fn r30_1_a_replaced_and_a_withdrawn_letter_stay_in_the_thread_and_say_so()
     let newest = found(&db, &patient, &Search::default()).await.remove(0);
     let tx = db
         .store()
-        .begin_snapshot(&Principal::Anonymous)
+        .begin_snapshot(&Principal::SERVER)
         .await
         .expect("begins");
     let thread = pages::thread(&tx, &newest).await.expect("reads");
@@ -268,7 +268,7 @@ async fn r3_3_the_roll_out_is_by_trust_specialty_kind_and_date_and_a_manager_cha
     );
     let tx = db
         .store()
-        .begin_snapshot(&Principal::Anonymous)
+        .begin_snapshot(&Principal::SERVER)
         .await
         .expect("begins");
     let rows = pages::roll_out(&tx, trust).await.expect("reads");
