@@ -131,7 +131,8 @@ async fn change(request: HttpRequest, form: web::Form<Sent>) -> HttpResponse {
         if !reader.session.verify_csrf(&form.csrf) {
             return Err(Failure::Stale);
         }
-        let (trust, roles) = own_trust(&reader).await?;
+        let (trust, _) = own_trust(&reader).await?;
+        let roles = pages::staff_roles(&reader.tx, reader.session.account, trust).await?;
         if !roles.contains(&Role::Manager) {
             return Err(Failure::NotFound);
         }

@@ -43,6 +43,10 @@ const WITHOUT: &[(&str, &str)] = &[
     ("trust_api_keys", "found by hash before the trust is known"),
     ("nodes", "servers"),
     ("print_batches", "counts and instants of a trust's batches"),
+    (
+        "unfinished_cases",
+        "a case's id and how often it was claimed",
+    ),
     ("outbox", "ids and numbers"),
     ("used_nonces", "hashes"),
     ("schema_compat", "versions"),
