@@ -1,4 +1,4 @@
-//! One per channel: claims queued messages, hands them to the provider outside any transaction, records.
+//! One per channel, and one for mails to accounts: claims queued messages, hands them to the provider outside any transaction, records.
 //!
 //! A message is claimed before it is sent and fenced by its attempt. After an attempt without an answer the
 //! provider is asked first. Nothing is sent when the lease could end before the call does.
@@ -27,6 +27,8 @@ use crate::{
 
 /// The job of one channel's dispatcher.
 pub(crate) struct Dispatcher {
+    /// For logs and figures.
+    name: &'static str,
     pub(crate) channel: Channel,
     pub(crate) store: Arc<dyn DispatchStore>,
     pub(crate) outlet: Arc<dyn Outlet>,
@@ -49,7 +51,7 @@ enum End {
 
 impl Job for Dispatcher {
     fn name(&self) -> String {
-        format!("dispatcher:{}", self.channel.name())
+        format!("dispatcher:{}", self.name)
     }
 
     async fn pass(self: Arc<Self>) -> PortResult<Rest> {
@@ -83,12 +85,25 @@ impl Dispatcher {
     ) -> Self {
         let channel = outlet.channel();
         Self {
+            name: channel.name(),
             channel,
             store,
             outlet,
             wires,
             in_flight: AtomicUsize::new(0),
             freed: Notify::new(),
+        }
+    }
+
+    /// For what goes to accounts rather than about cases: the same rules under a name of its own.
+    pub(crate) fn of_accounts(
+        store: Arc<dyn DispatchStore>,
+        outlet: Arc<dyn Outlet>,
+        wires: Arc<Wires>,
+    ) -> Self {
+        Self {
+            name: "account_email",
+            ..Self::new(store, outlet, wires)
         }
     }
 
@@ -137,7 +152,8 @@ impl Dispatcher {
             End::Abandoned => "abandoned",
             End::Unrecorded => "unrecorded",
         };
-        metrics::counter!(measures::DISPATCHES, "channel" => self.channel.name(), "outcome" => label).increment(1);
+        metrics::counter!(measures::DISPATCHES, "channel" => self.name, "outcome" => label)
+            .increment(1);
         tracing::info!(dispatch = %claimed.id, attempt = claimed.attempt, end = label, "dispatch.ended");
     }
 
@@ -237,7 +253,7 @@ impl Place {
 
     fn show(&self) {
         let now = self.0.in_flight.load(Ordering::Acquire) as f64;
-        metrics::gauge!(measures::IN_FLIGHT, "channel" => self.0.channel.name()).set(now);
+        metrics::gauge!(measures::IN_FLIGHT, "channel" => self.0.name).set(now);
     }
 }
 

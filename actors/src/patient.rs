@@ -128,6 +128,8 @@ impl PatientActor {
             return;
         };
         self.shelf.set_grants(version);
+        // Read for a carer who sits down, the circle is often as it was: nothing to tell then.
+        let changed = version > loaded.grants_version;
         loaded.grants_version = version;
         loaded.grants = grants.into_boxed_slice();
         let grants = &loaded.grants;
@@ -136,6 +138,10 @@ impl PatientActor {
         for seat in std::mem::take(&mut *seats) {
             let push = match renew(&seat, grants) {
                 Renewed::Stays => {
+                    if changed && seat.viewer.is_patient() {
+                        let patient = self.shelf.patient;
+                        mark(&seat, Push::CircleChanged { patient });
+                    }
                     seats.push(seat);
                     continue;
                 }

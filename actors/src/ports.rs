@@ -412,6 +412,8 @@ pub enum Push {
     Gone { patient: PatientId },
     /// A staff board has changed: read it again.
     Dirty { trust: TrustId },
+    /// The patient's own circle of care has changed: pages about it read it again. Only patients hear this.
+    CircleChanged { patient: PatientId },
     /// The node goes: come back within `after`, somewhere else.
     Drain { after: Duration },
 }

@@ -49,6 +49,8 @@ pub struct Ports {
     pub dispatches: Arc<dyn DispatchStore>,
     /// One driver a channel; a channel without one is not served by this node.
     pub outlets: Vec<Arc<dyn Outlet>>,
+    /// Mails to accounts (invitations and the like), with their driver; a node without mail server sends none.
+    pub account_mails: Option<(Arc<dyn DispatchStore>, Arc<dyn Outlet>)>,
     /// The print room, unless another node prints.
     pub print: Option<(Arc<dyn PrintStore>, Arc<dyn Press>)>,
     pub boards: Arc<dyn BoardReader>,
@@ -131,6 +133,10 @@ impl System {
             dispatchers.insert(job.channel, Post::open(Arc::new(job), &tools));
         }
         wires.connect(Arc::clone(&board_post), dispatchers.clone());
+        let account_mails = ports.account_mails.map(|(store, outlet)| {
+            let job = Dispatcher::of_accounts(store, outlet, Arc::clone(&wires));
+            Post::open(Arc::new(job), &tools)
+        });
         let trusts = Post::open(
             Arc::new(Trusts::new(ports.cases, Arc::clone(&wires), tools.clone())),
             &tools,
@@ -153,6 +159,7 @@ impl System {
                 .into_values()
                 .map(|post| post as Arc<dyn AnyPost>),
         );
+        posts.extend(account_mails.map(|post| post as Arc<dyn AnyPost>));
         posts.push(Arc::clone(&trusts) as Arc<dyn AnyPost>);
         posts.extend(
             press

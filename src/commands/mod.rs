@@ -2,6 +2,7 @@
 //! nobody else changes a letter or an appointment. No command talks to a provider or to an actor.
 
 mod addressees;
+pub mod answer_invitation;
 mod appointment_changes;
 pub mod arrive;
 mod births;
@@ -11,6 +12,7 @@ pub mod forms;
 pub mod hide_item;
 pub mod intake_lane;
 pub mod join;
+pub mod invite;
 pub mod letter_answer;
 pub mod letter_timeline;
 pub mod not_mine;

@@ -1,7 +1,7 @@
-//! A patient lets a carer see something, or something else than before.
+//! A patient lets a carer see something else than before. Who is let in at all is decided by an invitation.
 
-use letterbox_domain::circle::Grant;
-use letterbox_domain::id::AccountId;
+use letterbox_domain::circle::{Grant, Ticks};
+use letterbox_domain::id::{AccountId, GrantId};
 
 use crate::store::{Store, StoreError};
 
@@ -19,6 +19,9 @@ pub enum ShareError {
     /// A grant without any tick is a withdrawal: use that.
     #[error("nothing is ticked: withdraw the carer instead")]
     NothingTicked,
+    /// The grant is not this patient's, or no longer stands.
+    #[error("there is no such grant")]
+    NoSuchGrant,
     /// Words for the relationship are missing or too long.
     #[error("say in 1 to 60 characters what the carer is to you")]
     Relationship,
@@ -45,4 +48,24 @@ pub async fn share(store: &Store, patient: AccountId, new: &NewGrant) -> Result<
         .share(patient, new)
         .await?
         .ok_or(ShareError::NoMailbox)
+}
+
+/// Gives a carer other ticks. Takes effect with the commit: pages, downloads, catch-up and queued mails obey.
+///
+/// # Errors
+/// [`ShareError`]; nothing ticked is refused, because that is a withdrawal.
+pub async fn change(
+    store: &Store,
+    patient: AccountId,
+    grant: GrantId,
+    ticks: Ticks,
+    may_read_for_me: bool,
+) -> Result<Grant, ShareError> {
+    if ticks.is_empty() {
+        return Err(ShareError::NothingTicked);
+    }
+    store
+        .change_grant(patient, grant, ticks, may_read_for_me)
+        .await?
+        .ok_or(ShareError::NoSuchGrant)
 }

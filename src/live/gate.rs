@@ -246,7 +246,7 @@ impl Inner {
                 self.forget(slot);
                 self.resets.push((slot, *why));
             }
-            Push::Dirty { .. } => self.board |= bit,
+            Push::Dirty { .. } | Push::CircleChanged { .. } => self.board |= bit,
             Push::Drain { after } => self.drain = Some(*after),
             Push::Event(_) => return self.enqueue(slot, push, window),
         }

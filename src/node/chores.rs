@@ -62,12 +62,33 @@ pub(super) fn all(
     node: NodeId,
 ) -> Vec<Arc<dyn Chore>> {
     let (store, bells) = (store.scheduler(), Arc::clone(bells));
+    let released = store.clone();
     let releasing = sweep("letters.release", "* * * * * *", move || {
-        release(store.clone(), Arc::clone(&bells), node)
+        release(released.clone(), Arc::clone(&bells), node)
     });
     let mut chores = ladder.chores();
     chores.push(releasing);
+    chores.extend(circle(&store));
     chores
+}
+
+/// The circle of care's: emails to carers, the yearly question, and what is forgotten.
+fn circle(store: &Store) -> [Arc<dyn Chore>; 3] {
+    let [telling, asking, forgetting] = [store.clone(), store.clone(), store.clone()];
+    [
+        sweep("carers.tell", "*/10 * * * * *", move || {
+            let store = telling.clone();
+            async move { Ok(store.tell_carers().await?) }
+        }),
+        sweep("grants.reading", "0 5 6 * * *", move || {
+            let store = asking.clone();
+            async move { Ok(store.review_reading().await?) }
+        }),
+        sweep("invitations.sweep", "0 25 3 * * *", move || {
+            let store = forgetting.clone();
+            async move { Ok(store.forget_invitations().await?) }
+        }),
+    ]
 }
 
 /// Letters that were held until now are published; their deadlines run from now.

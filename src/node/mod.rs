@@ -32,6 +32,7 @@ use crate::live::{self, Live};
 use crate::pdf::{Fonts, PdfError};
 use crate::relay::{LocalBus, Relay};
 use crate::store::ladder::{Bounds, LadderStore, Sender};
+use crate::store::mails::AccountMails;
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 use crate::web as pages;
@@ -177,10 +178,16 @@ impl Node {
             service: settings.server.service_name.clone(),
             portal: Some(settings.server.public_url.clone()),
         };
+        let mails = AccountMails::new(&store, sender.clone());
         let ladder = LadderStore::new(&store, sender, Arc::new(Paper(Fonts::load()?)))
             .within(Bounds::new(&settings.dispatch, &settings.channels.post));
         let ringing: Arc<dyn Bells> = bells.clone();
-        let system = living(settings, &store, &ladder, &channels, &relay, &ringing)?;
+        let stores = Stores {
+            store: &store,
+            ladder: &ladder,
+            mails,
+        };
+        let system = living(settings, stores, &channels, &relay, &ringing)?;
         let live = Live::start(live::Parts {
             limits: Limits {
                 spare_descriptors: room.spare,
@@ -296,14 +303,25 @@ fn origins(settings: &Settings) -> Result<Origins, NodeError> {
     })
 }
 
+/// What the living system reads and writes.
+struct Stores<'a> {
+    store: &'a Store,
+    ladder: &'a LadderStore,
+    mails: AccountMails,
+}
+
 fn living(
     settings: &Settings,
-    store: &Store,
-    ladder: &LadderStore,
+    stores: Stores<'_>,
     channels: &Channels,
     relay: &Relay,
     bells: &Arc<dyn Bells>,
 ) -> Result<System, NodeError> {
+    let Stores {
+        store,
+        ladder,
+        mails,
+    } = stores;
     let ladder = Arc::new(ladder.clone());
     let living = LivingSettings {
         patient_idle: settings.live.retire_after,
@@ -325,6 +343,10 @@ fn living(
         cases: ladder.clone(),
         dispatches: ladder.clone(),
         outlets: channels.outlets(),
+        account_mails: channels
+            .email
+            .clone()
+            .map(|mailer| (Arc::new(mails) as _, mailer as _)),
         print: channels.press().map(|press| (ladder.clone() as _, press)),
         boards: Arc::new(store.scheduler()),
         chores: chores::all(store, &ladder, bells, living.node),

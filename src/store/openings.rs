@@ -10,6 +10,7 @@ use letterbox_domain::{
     event::{Event, EventKind, ItemRef},
     id::{AccountId, AppointmentId, LetterId, PatientId},
     letter::{LetterKind, LetterState},
+    person::Email,
 };
 use serde_json::json;
 use tokio_postgres::Row;
@@ -19,6 +20,7 @@ use super::audit::{self, Seen};
 use super::case_commit::entry;
 use super::case_rows::CaseRow;
 use super::events::NewEvent;
+use super::mails::{self, MailKind, NewMail};
 use super::{Principal, StoreError, Tx, circle, endings, events, history, locks};
 
 /// A letter as far as opening it is concerned.
@@ -155,9 +157,11 @@ pub async fn open_letter(
     // Read again under the lock: a grant withdrawn meanwhile does not count any more.
     let viewer = circle::viewer(tx, account, found.patient).await?;
     let found = openable(tx, letter).await?.unwrap_or(found);
-    if !viewer.is_some_and(|viewer| viewer.may_open(found.share, found.restricted, found.hidden)) {
+    let viewer =
+        viewer.filter(|viewer| viewer.may_open(found.share, found.restricted, found.hidden));
+    let Some(viewer) = viewer else {
         return Ok(Opening::Forbidden);
-    }
+    };
     let cases = locked_cases(tx, CASES_OF_LETTER, letter.as_uuid()).await?;
     if tx
         .execute(OPEN_LETTER, &[&letter.as_uuid(), &account.as_uuid()])
@@ -168,6 +172,7 @@ pub async fn open_letter(
     }
     let actor = Principal::Account { account };
     end_cases(tx, &actor, &cases).await?;
+    tell_the_patient(tx, &viewer, letter.as_uuid(), 1).await?;
     let item = Item {
         item: ItemRef::Letter(letter),
         kind: EventKind::LetterOpened,
@@ -183,7 +188,8 @@ const APPOINTMENT: &str = "
     SELECT id, trust_id, patient_id, restricted, hidden_at IS NOT NULL AS hidden FROM appointments WHERE id = $1";
 
 const OPEN_APPOINTMENT: &str = "
-    UPDATE appointments SET opened_change = change, opened_at = app_now() WHERE id = $1 AND opened_change < change";
+    UPDATE appointments SET opened_change = change, opened_at = app_now() WHERE id = $1 AND opened_change < change
+    RETURNING change";
 
 const CASES_OF_APPOINTMENT: &str =
     "SELECT id FROM cases WHERE appointment_id = $1 AND ended_at IS NULL";
@@ -223,11 +229,12 @@ pub async fn open_appointment(
         return Ok(Opening::Unchanged); // A carer's look is recorded as theirs.
     }
     let cases = locked_cases(tx, CASES_OF_APPOINTMENT, id).await?;
-    if tx.execute(OPEN_APPOINTMENT, &[&id]).await? == 0 {
+    let Some(opened) = tx.query_opt(OPEN_APPOINTMENT, &[&id]).await? else {
         return Ok(Opening::Unchanged);
-    }
+    };
     let actor = Principal::Account { account };
     end_cases(tx, &actor, &cases).await?;
+    tell_the_patient(tx, &viewer, id, opened.try_get(0)?).await?;
     let item = Item {
         item: ItemRef::Appointment(appointment),
         kind: EventKind::AppointmentOpened,
@@ -237,6 +244,39 @@ pub async fn open_appointment(
     item.tell(tx, &actor, trust, patient.into())
         .await
         .map(Opening::Opened)
+}
+
+const PATIENTS_ACCOUNT: &str = "
+    SELECT a.id, a.email, app_now() FROM memberships m JOIN accounts a ON a.id = m.account_id
+    WHERE m.patient_id = $1 AND m.left_at IS NULL AND a.email_verified_at IS NOT NULL AND a.closed_at IS NULL";
+
+/// "May read for me" was used: the patient hears of it by email, in the same commit.
+async fn tell_the_patient(
+    tx: &Tx,
+    viewer: &Viewer,
+    item: Uuid,
+    change: i32,
+) -> Result<(), StoreError> {
+    let Viewer::Carer(grant) = viewer else {
+        return Ok(());
+    };
+    let patient = grant.patient.as_uuid();
+    let Some(row) = tx.query_opt(PATIENTS_ACCOUNT, &[&patient]).await? else {
+        return Ok(());
+    };
+    let Ok(to) = Email::parse(row.try_get("email")?) else {
+        return Ok(()); // The line on the item says it all the same.
+    };
+    let mail = NewMail {
+        id: mails::effect_id(item, &format!("read-for-you/{change}")),
+        kind: MailKind::ReadForYou {
+            account: row.try_get::<_, Uuid>(0)?.into(),
+            grant: grant.id,
+        },
+        to: &to,
+        due_at: row.try_get(2)?,
+    };
+    mails::queue(tx, &mail).await.map(drop)
 }
 
 async fn locked_cases(tx: &Tx, of: &'static str, item: Uuid) -> Result<Vec<CaseRow>, StoreError> {

@@ -16,7 +16,7 @@ use super::failure::{Failure, data, page};
 use super::model::{AppointmentBody, AppointmentRow, AppointmentsBody, Choice, Fact};
 use super::page::{render, see_other};
 use super::portal::{Desk, Reader, live};
-use super::{opening, words};
+use super::{hiding, opening, words};
 use crate::commands::calendars;
 use crate::store::pages::{self, AppointmentView};
 
@@ -81,7 +81,9 @@ async fn details(request: HttpRequest, appointment: web::Path<Uuid>) -> HttpResp
         if appointment.facts.state != LetterState::Opened {
             return Ok(see_other(&list_url(list_of(&appointment))));
         }
-        let body = details_of(&appointment, promise_of(&appointment));
+        let mut body = details_of(&appointment, promise_of(&appointment));
+        let at = format!("/my-health/appointments/{}", appointment.id);
+        body.hide = hiding::button(&desk, &at, appointment.hidden);
         Ok(render(
             &request,
             "appointment.jinja",
@@ -266,6 +268,7 @@ fn details_of(appointment: &AppointmentView, promise: String) -> AppointmentBody
         cancelled: cancelled.then(|| format!("You do not need to come. {reason}")),
         facts,
         instructions: instructions.map(words::paragraphs).unwrap_or_default(),
+        hide: None,
         clinic: appointment.clinic.clone(),
         contact: words::contact(
             &appointment.contact_phone,

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::model::{Fact, LetterBody, ThreadRow};
 use super::page::Chrome;
 use super::portal::{Desk, live};
-use super::{nonce, paper, words};
+use super::{hiding, nonce, paper, words};
 use crate::commands::calendars;
 use crate::store::pages::{self, LetterView};
 
@@ -56,6 +56,8 @@ pub(super) fn composed(
         thread: Vec::new(),
         thread_about: letter.appointment_at.map(words::day_and_time),
         hint: hint_of(desk, letter, &ways),
+        // What is said not to be theirs is hidden from carers already.
+        hide: hiding::button(desk, &at, letter.hidden).filter(|_| letter.dispute.is_none()),
         pages: letter.pages,
         size: words::size(letter.size_bytes),
         clinic: letter.clinic.clone(),

@@ -19,6 +19,9 @@ mod devices;
 mod documents;
 mod failure;
 mod leaving;
+mod hiding;
+mod invitations;
+mod inviting;
 mod letter;
 mod letter_page;
 mod model;
@@ -34,6 +37,7 @@ mod roll_out;
 #[cfg(test)]
 mod samples;
 mod stage;
+mod ticking;
 mod witnessed;
 mod words;
 
@@ -79,6 +83,9 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         letter::routes,
         appointments::routes,
         circle::routes,
+        inviting::routes,
+        invitations::routes,
+        hiding::routes,
         people::routes,
         board::routes,
         roll_out::routes,

@@ -3,6 +3,7 @@
 mod demo;
 mod documents;
 mod sessions;
+mod circle;
 
 use serde::Serialize;
 
@@ -247,6 +248,7 @@ fn appointments() {
             Fact::new("Place", "The County Hospital"),
         ],
         instructions: vec!["Please bring your glasses.".to_owned()],
+        hide: None,
         clinic: "the eye clinic".to_owned(),
         contact: "01432 000000".to_owned(),
     };
@@ -275,49 +277,6 @@ fn people() {
         "dashboard.jinja",
         &chrome("Dashboard", "patient", "/"),
         &body,
-    );
-    let carer = CarerRow {
-        id: "s".to_owned(),
-        name: "Susan".to_owned(),
-        relationship: "Your daughter".to_owned(),
-        tag: "Sharing",
-        tone: "green",
-        sees: "Can see: appointments, appointment letters".to_owned(),
-        reads: "Cannot open letters for you".to_owned(),
-        withdraw_url: Some("/w".to_owned()),
-        share_url: None,
-    };
-    let off = CarerRow {
-        id: "t".to_owned(),
-        tag: "Withdrawing…",
-        tone: "yellow",
-        withdraw_url: None,
-        share_url: Some("/s".to_owned()),
-        ..carer.clone()
-    };
-    written(
-        "circle",
-        "circle.jinja",
-        &chrome("Circle of care", "patient", "/connect/circle-of-care"),
-        &CircleBody {
-            carers: vec![carer, off],
-            empty: false,
-        },
-    );
-    let person = PersonRow {
-        id: "g".to_owned(),
-        name: "Margaret Jones".to_owned(),
-        url: "/people/g/documents".to_owned(),
-        news: "1 new letter".to_owned(),
-    };
-    written(
-        "people",
-        "people.jinja",
-        &chrome("People you help", "carer", "/people"),
-        &PeopleBody {
-            people: vec![person],
-            empty: false,
-        },
     );
     let error = ErrorBody {
         heading: "We cannot find that page",

@@ -191,3 +191,51 @@ async fn two_pages_of_one_patient_hear_the_same() {
     assert_eq!(events_of(&mut one, 5, 1).await, ids(&events));
     assert_eq!(events_of(&mut two, 5, 1).await, ids(&events));
 }
+
+/// The patient's own pages hear that the circle has changed, on whatever server; the carers who stay hear nothing.
+#[actix_rt::test]
+async fn r26_3_a_patients_open_page_is_told_that_the_circle_has_changed() {
+    let world = World::new().await;
+    let patient = world.patient().await;
+    let (_, left) = world.carer(&patient, &["clinic_letters"]).await;
+    let (stays, _) = world.carer(&patient, &["clinic_letters"]).await;
+    let (mut own, _) = world.node.browse(&patient.person, &nowhere()).await;
+    let (mut other, _) = world.node.browse(&stays, &nowhere()).await;
+    world.withdraw(&patient, left).await;
+    let told = own.json().await;
+    assert_eq!(
+        (&told["t"], &told["b"]),
+        (&json!("dirty"), &json!(patient.id.to_string()))
+    );
+    let quiet = tokio::time::timeout(Duration::from_secs(2), other.json()).await;
+    assert!(quiet.is_err(), "a carer hears nothing of others: {quiet:?}");
+}
+
+/// Case 91: a box is unticked while the carer's page is open: what follows under it is not told any more.
+#[actix_rt::test]
+async fn case_91_r27_2_an_unticked_box_holds_for_an_open_socket() {
+    let world = World::new().await;
+    let patient = world.patient().await;
+    let (carer, grant) = world
+        .carer(&patient, &["clinic_letters", "appointments"])
+        .await;
+    let (mut wire, _) = world.node.browse(&carer, &nowhere()).await;
+    let account = patient.person.account;
+    let ticks = letterbox_domain::circle::Ticks::of(&[ShareKind::ClinicLetters]);
+    let changed =
+        letterbox::commands::share::change(world.db.store(), account, grant, ticks, false).await;
+    let changed = changed.expect("the patient changes it");
+    world
+        .node
+        .system
+        .grants_changed(changed.patient, changed.version);
+    let reset = wire.json().await;
+    assert_eq!(
+        (&reset["t"], &reset["why"]),
+        (&json!("reset"), &json!("rights_changed"))
+    );
+    let hidden = world.commit(&patient, 2, ShareKind::Appointments).await;
+    world.node.relay.poke(&hidden);
+    let shared = world.publish(&patient, 1).await;
+    assert_eq!(events_of(&mut wire, 1, 1).await, ids(&shared));
+}

@@ -31,6 +31,7 @@ class LivePage {
   private announced = "";
   private readonly unshown = new Set<string>();
   private held = 0;
+  private rechecking: number | undefined;
 
   constructor(
     root: HTMLElement,
@@ -92,6 +93,16 @@ class LivePage {
     this.showBar(held);
     this.receipts();
     this.announce(held, model);
+    this.recheck(Number(model["recheck_ms"] ?? 0));
+  }
+
+  /** Something is under way that no event tells of: the page asks once more, while somebody looks at it. */
+  private recheck(milliseconds: number): void {
+    window.clearTimeout(this.rechecking);
+    if (milliseconds <= 0) return;
+    this.rechecking = window.setTimeout(() => {
+      if (!document.hidden) this.refresher.ask();
+    }, Math.max(milliseconds, POLL));
   }
 
   /** What is on the screen of a page in view has been shown; what waits behind the bar has not. */

@@ -9,6 +9,7 @@
 //! next ([`policy`], [`ladder`], [`case`], [`dispatch`]), and what people read ([`promise`], [`route`],
 //! [`message`]).
 
+pub mod account_mail;
 pub mod appointment;
 pub mod case;
 pub mod circle;
@@ -17,6 +18,7 @@ pub mod dispute;
 pub mod event;
 pub mod id;
 pub mod joining;
+pub mod invitation;
 pub mod ladder;
 pub mod letter;
 pub mod mailbox;

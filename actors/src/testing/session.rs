@@ -16,6 +16,7 @@ pub enum Heard {
     Reset(ResetReason),
     Gone,
     Dirty(TrustId),
+    CircleChanged,
     Drain,
 }
 
@@ -104,6 +105,7 @@ impl SessionHandle for RecordingSession {
             Push::Reset { why, .. } => Heard::Reset(*why),
             Push::Gone { .. } => Heard::Gone,
             Push::Dirty { trust } => Heard::Dirty(*trust),
+            Push::CircleChanged { .. } => Heard::CircleChanged,
             Push::Drain { .. } => Heard::Drain,
         };
         state.heard.push(heard);

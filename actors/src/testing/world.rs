@@ -283,6 +283,7 @@ fn ports(
         mailboxes: Arc::clone(hospital) as _,
         cases: Arc::clone(hospital) as _,
         dispatches: Arc::clone(hospital) as _,
+        account_mails: None,
         outlets: outlets
             .iter()
             .map(|outlet| Arc::clone(outlet) as _)

@@ -15,7 +15,7 @@ pub use appointments::{AppointmentView, appointment, appointments};
 pub use board::{
     Board, ClinicView, CountsView, ItemView, QuarantineView, SessionView, TaskView, board,
 };
-pub use circle::{CarerView, carers};
+pub use circle::{CarerView, Glimpse, Helped, carers, glimpse, helped};
 pub use demo::paper_due;
 pub use letters::{LetterView, Search, full_text, letter, letters, letters_found, thread};
 pub use people::now;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Choice, Fact};
+use super::{Choice, Fact, HideForm};
 
 /// One of the three lists.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -43,6 +43,8 @@ pub(crate) struct AppointmentBody {
     pub(crate) cancelled: Option<String>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) instructions: Vec<String>,
+    /// "Hide from my circle of care"; for the patient only.
+    pub(crate) hide: Option<HideForm>,
     pub(crate) clinic: String,
     pub(crate) contact: String,
 }

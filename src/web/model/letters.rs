@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Fact;
+use super::{Fact, HideForm};
 
 /// A mailbox's letters, newest first.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -88,6 +88,8 @@ pub(crate) struct LetterBody {
     pub(crate) thread: Vec<ThreadRow>,
     pub(crate) thread_about: Option<String>,
     pub(crate) hint: Option<String>,
+    /// "Hide from my circle of care"; for the patient only.
+    pub(crate) hide: Option<HideForm>,
     pub(crate) pages: i32,
     pub(crate) size: String,
     pub(crate) clinic: String,

@@ -4,6 +4,7 @@
 
 mod appointments;
 mod board;
+mod circle;
 mod demo;
 mod devices;
 mod letters;
@@ -12,14 +13,16 @@ mod roll_out;
 
 pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
 pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
+pub(crate) use circle::{
+    CarerRow, ChangeBody, CircleBody, HideForm, Hint, InvitationBody, InviteBody, LeaveBody,
+    PeopleBody, PersonRow, PreferencesBody, Problems, Tick,
+};
 pub(crate) use demo::{
     Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
 };
 pub(crate) use devices::{ConfirmBody, DeviceRow, DevicesBody, SignedOutBody};
 pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow, PaperBody, ThreadRow, WrongBody};
-pub(crate) use people::{
-    Card, CarerRow, CircleBody, DashboardBody, ErrorBody, PeopleBody, PersonRow,
-};
+pub(crate) use people::{Card, DashboardBody, ErrorBody};
 pub(crate) use roll_out::{RollOutBody, RollOutLine};
 
 use serde::Serialize;

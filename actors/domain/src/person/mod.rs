@@ -22,4 +22,4 @@ macro_rules! hidden {
         }
     )+};
 }
-use hidden;
+pub(crate) use hidden;
