@@ -101,6 +101,7 @@ async fn share_again(
 ) -> HttpResponse {
     let work = async {
         let desk = switched(&request, &form).await?;
+        proved(&desk, CIRCLE)?;
         let portal = &desk.reader.portal;
         let before = carer(&desk, grant.into_inner()).await?;
         if before.left {
@@ -179,6 +180,16 @@ impl From<InviteError> for Failure {
 /// The patient's own mailbox behind a form of ours.
 pub(super) async fn switched(request: &HttpRequest, form: &Switch) -> Result<Desk, Failure> {
     vouched(request, &form.csrf).await
+}
+
+/// Who lets somebody in, or lets them see more, has proved lately who they are. Withdrawing needs no proof.
+pub(super) fn proved(desk: &Desk, back: &str) -> Result<(), Failure> {
+    if desk.reader.session.freshly() {
+        return Ok(());
+    }
+    Err(Failure::Confirm {
+        back: back.to_owned(),
+    })
 }
 
 /// The same for forms with more in them.

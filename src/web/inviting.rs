@@ -7,7 +7,7 @@ use letterbox_domain::person::{Email, NhsNumber};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::circle::{CIRCLE, carer, told, vouched};
+use super::circle::{CIRCLE, carer, proved, told, vouched};
 use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::{ChangeBody, InviteBody, Problems};
@@ -18,6 +18,9 @@ use super::words;
 use crate::commands::invite::{self, InviteError, NewInvitation};
 use crate::commands::share;
 use crate::store::pages::CarerView;
+
+/// Address of the form that invites.
+const ADD: &str = "/connect/circle-of-care/add";
 
 /// The form as it is sent. No `Debug`: it is about somebody.
 #[derive(Deserialize)]
@@ -55,6 +58,7 @@ pub(crate) fn routes(doors: &mut Doors<'_>) {
 async fn form(request: HttpRequest) -> HttpResponse {
     let work = async {
         let desk = Desk::of(Reader::of(&request).await?, None).await?;
+        proved(&desk, ADD)?;
         let empty = Boxes::default();
         let body = InviteBody {
             kinds: boxes(empty.ticks()),
@@ -72,6 +76,7 @@ async fn form(request: HttpRequest) -> HttpResponse {
 async fn send(request: HttpRequest, form: web::Form<Invite>) -> HttpResponse {
     let work = async {
         let desk = vouched(&request, &form.csrf).await?;
+        proved(&desk, ADD)?;
         let mut problems = Problems::default();
         if let Some(new) = checked(&form, &mut problems) {
             let (store, account) = (&desk.reader.portal.store, desk.reader.session.account);
@@ -194,6 +199,7 @@ async fn change_form(request: HttpRequest, grant: web::Path<Uuid>) -> HttpRespon
         let desk = Desk::of(Reader::of(&request).await?, None).await?;
         let carer = standing(&desk, grant.into_inner()).await?;
         let body = change_body(&carer);
+        proved(&desk, &body.action)?;
         let chrome = desk.reader.chrome(&title(&carer), CIRCLE);
         Ok(render(&request, "circle_change.jinja", &chrome, &body))
     };
@@ -208,6 +214,7 @@ async fn change(
     let work = async {
         let desk = vouched(&request, &form.csrf).await?;
         let carer = standing(&desk, grant.into_inner()).await?;
+        proved(&desk, &format!("{CIRCLE}/{}", carer.id))?;
         let ticks = form.boxes.ticks();
         if ticks.is_empty() {
             let mut body = change_body(&carer);

@@ -1,9 +1,9 @@
 //! Every page from sample data, written to `build/samples` for the eye and checked for what it must and must not say.
 
+mod circle;
 mod demo;
 mod documents;
 mod sessions;
-mod circle;
 
 use serde::Serialize;
 

@@ -142,7 +142,7 @@ async fn r26_2_the_token_is_in_the_mail_alone_and_its_hash_in_the_database() {
     let invitation = story.invite_susan().await;
     assert_eq!(before, 0);
     let token = story.deliver().await;
-    assert_eq!(token.len(), 43, "256 bits");
+    assert_eq!(token.len(), 64, "256 bits");
     let rows = story.world.one::<String>(
         "SELECT (SELECT string_agg(m::text, ' ') FROM account_mails m) || (SELECT string_agg(i::text, ' ') FROM invitations i)",
         &[],
@@ -175,7 +175,7 @@ async fn case_92_a_forwarded_or_guessed_invitation_is_of_no_use_and_the_attempt_
     assert_eq!(why, NotYours::Unverified);
     let own = not_yours(story.accept(story.margaret.account, &token).await);
     assert_eq!(own, NotYours::Own);
-    let made_up = story.accept(story.susan.account, &"A".repeat(43)).await;
+    let made_up = story.accept(story.susan.account, &"a".repeat(64)).await;
     assert!(matches!(made_up, Err(AnswerError::NotFound)), "{made_up:?}");
     assert_eq!(story.world.count("grants").await, 0);
     assert_eq!(story.world.count("audit WHERE NOT allowed").await, 3);

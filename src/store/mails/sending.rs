@@ -6,8 +6,6 @@
 
 use async_trait::async_trait;
 use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_actors::ports::{ClaimedDispatch, DispatchStore, NodeId, Outgoing, PortResult};
 use letterbox_domain::account_mail::AccountMail;
@@ -262,12 +260,12 @@ pub fn sha256(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// 256 random bits as 43 characters that may stand in an address.
+/// 256 random bits as 64 characters that may stand in an address of ours.
 fn fresh_token() -> Result<String, StoreError> {
     let mut bytes = [0_u8; 32];
     rand::fill(&mut bytes)
         .map_err(|_| StoreError::Unfit("the system gives no random numbers".to_owned()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(hex::encode(bytes))
 }
 
 fn instant(seconds: &Value) -> Result<DateTime<Utc>, StoreError> {
