@@ -1,4 +1,7 @@
 //! Somebody answers an invitation: only whoever has verified the invited address, once, and never by looking at it.
+//!
+//! Before the grant stands nothing of the patient's is visible to whoever answers, so this runs as the server itself,
+//! after its own check of token and person.
 
 use letterbox_domain::circle::Grant;
 use letterbox_domain::id::{AccountId, GrantsVersion, PatientId};
@@ -30,7 +33,7 @@ impl Retryable for AnswerError {
     }
 }
 
-/// The invitation under this token, as it stands. Changes nothing, whoever asks.
+/// The invitation under this token, as it stands. Changes nothing, whoever asks. Needs a transaction of the server's.
 ///
 /// # Errors
 /// Any [`StoreError`].
@@ -77,8 +80,9 @@ pub async fn accept(
         note(&tx, account, found.patient, found.id, kind, true).await?;
         Ok(Ok((grant, grant.version)))
     };
-    let actor = Principal::Account { account };
-    store.run("invitations.accept", &actor, write).await?
+    store
+        .run("invitations.accept", &Principal::SERVER, write)
+        .await?
 }
 
 /// The person does not want to.
@@ -102,8 +106,9 @@ pub async fn decline(
         note(&tx, account, found.patient, found.id, kind, true).await?;
         Ok(Ok((found.patient, version)))
     };
-    let actor = Principal::Account { account };
-    store.run("invitations.decline", &actor, write).await?
+    store
+        .run("invitations.decline", &Principal::SERVER, write)
+        .await?
 }
 
 /// Found, locked behind the patient, read again, and allowed.

@@ -2,7 +2,6 @@
 //!
 //! Without a session it says the first name only. What would be shared is shown to the invited person alone.
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use letterbox_domain::invitation::{Ended, NotYours, Standing};
 use serde::Deserialize;
@@ -10,7 +9,7 @@ use serde::Deserialize;
 use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::InvitationBody;
-use super::page::{Chrome, render_with, see_other};
+use super::page::{Chrome, render, see_other};
 use super::portal::{Portal, Reader};
 use super::ticking::{capital, words_for};
 use super::words;
@@ -48,7 +47,7 @@ async fn show(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
 /// Nobody is signed in: who invites, and how to get on.
 async fn stranger(request: &HttpRequest, token: &str) -> Result<HttpResponse, Failure> {
     let portal = Portal::of(request)?;
-    let tx = portal.store.begin_snapshot(&Principal::Anonymous).await?;
+    let tx = portal.store.begin_snapshot(&Principal::SERVER).await?;
     let found = answer_invitation::look(&tx, token).await?;
     let Some(found) = found.filter(|found| found.terms.standing == Standing::Pending) else {
         return Ok(shown(request, Chrome::default(), gone()));
@@ -75,10 +74,12 @@ async fn stranger(request: &HttpRequest, token: &str) -> Result<HttpResponse, Fa
 
 async fn known(request: &HttpRequest, token: &str) -> Result<HttpResponse, Failure> {
     let reader = Reader::of(request).await?;
-    let Some(found) = answer_invitation::look(&reader.tx, token).await? else {
+    let store = &reader.portal.store;
+    let tx = store.begin_snapshot(&Principal::SERVER).await?;
+    let Some(found) = answer_invitation::look(&tx, token).await? else {
         return Ok(shown(request, chrome(&reader), gone()));
     };
-    let allowed = answer_invitation::allowed(&reader.tx, &found, reader.session.account).await;
+    let allowed = answer_invitation::allowed(&tx, &found, reader.session.account).await;
     let body = match allowed {
         Ok(()) => offer(&found, token),
         Err(AnswerError::NotYours(why)) => refusal(&found, why),
@@ -149,7 +150,9 @@ async fn refused(
         AnswerError::NotFound => return Ok(shown(request, chrome(reader), gone())),
         AnswerError::NotYours(why) => why,
     };
-    let found = answer_invitation::look(&reader.tx, token).await?;
+    let store = &reader.portal.store;
+    let tx = store.begin_snapshot(&Principal::SERVER).await?;
+    let found = answer_invitation::look(&tx, token).await?;
     let body = found.map_or_else(gone, |found| refusal(&found, why));
     Ok(shown(request, chrome(reader), body))
 }
@@ -161,12 +164,8 @@ fn chrome(reader: &Reader) -> Chrome {
     }
 }
 
-/// What leads nowhere says so with its status too.
+/// A link that leads nowhere is a page too: everybody may come here, and it says what to do.
 fn shown(request: &HttpRequest, chrome: Chrome, body: InvitationBody) -> HttpResponse {
-    let status = match (&body.accept_url, &body.sign_in_url, &body.onward) {
-        (None, None, None) => StatusCode::NOT_FOUND,
-        _ => StatusCode::OK,
-    };
     let chrome = Chrome {
         title: body.heading.clone(),
         area: if chrome.area.is_empty() {
@@ -177,7 +176,7 @@ fn shown(request: &HttpRequest, chrome: Chrome, body: InvitationBody) -> HttpRes
         home: "/",
         ..chrome
     };
-    render_with(request, status, "invitation.jinja", &chrome, &body)
+    render(request, "invitation.jinja", &chrome, &body)
 }
 
 fn heading(found: &Found) -> String {

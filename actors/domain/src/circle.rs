@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_that_this_version_does_not_know_is_not_shared() {
+    fn r27_3_a_kind_that_this_version_does_not_know_is_not_shared() {
         assert_eq!(Ticks::from_bits(0b1110_0000), Ticks::NONE);
         assert_eq!(
             Ticks::from_names(["appointments", "genome"]),

@@ -107,7 +107,7 @@ impl MailState {
 
 const INSERT: &str = "
     INSERT INTO account_mails (id, kind, to_address, account_id, invitation_id, grant_id, params, due_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 
 /// Queues a mail in the transaction that causes it; `false` if it has been queued before.
 ///
