@@ -161,7 +161,7 @@ async fn r27_2_a_queued_email_obeys_what_the_patient_has_changed_meanwhile() {
 }
 
 #[tokio::test]
-async fn r27_4_case_95_a_carers_reading_stops_the_deadline_only_with_the_tick_and_the_patient_hears_of_it()
+async fn case_95_r27_4_a_carers_reading_stops_the_deadline_only_with_the_tick_and_the_patient_hears_of_it()
  {
     let world = World::new().await;
     let (store, margaret) = (world.db.store(), world.member("Margaret").await);
