@@ -53,7 +53,7 @@ step("0:00 the stage makes its promise, and everybody takes a seat", async () =>
   await page("margaret").getByRole("link", { name: "My health", exact: true }).first().click();
   await shows(page("margaret").locator("h2"), "Appointment correspondence");
   await signIn(page("susan"), demo.host("susan"));
-  await page("susan").getByRole("link", { name: /Margaret/ }).click();
+  await page("susan").getByRole("link", { name: /^Margaret/ }).click();
   await shows(page("susan").locator(".lb-viewing"), "You are viewing Margaret");
   await signIn(page("booking"), demo.host("booking"));
   await page("outside").goto(demo.outside);

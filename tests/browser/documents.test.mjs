@@ -40,7 +40,7 @@ async function look(page, name) {
 test("R19.1 R19.2 not mine: confirmed, gone from the carer's open page within a second, taken back, shown again", async () => {
   const susan = await visitor(launched);
   await signIn(susan.page, demo.host("susan"));
-  await susan.page.getByRole("link", { name: /Margaret/ }).click();
+  await susan.page.getByRole("link", { name: /^Margaret/ }).click();
   await susan.page.locator(".lb-row", { hasText: TITLE }).waitFor();
   await susan.page.locator("[data-status]", { hasText: "Connected" }).waitFor();
   const margaret = await visitor(launched, { reducedMotion: "reduce" });
@@ -85,7 +85,7 @@ test("R19.2 a carer finds no way to say it", async () => {
   const { page, context } = await visitor(launched);
   const home = demo.host("susan");
   await signIn(page, home);
-  await page.getByRole("link", { name: /Margaret/ }).click();
+  await page.getByRole("link", { name: /^Margaret/ }).click();
   await page.getByRole("link", { name: TITLE, exact: true }).click();
   await page.getByRole("link", { name: "Something wrong with this letter?" }).click();
   await page.getByRole("heading", { name: "Something wrong?" }).waitFor();
