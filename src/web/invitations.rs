@@ -12,7 +12,7 @@ use super::model::InvitationBody;
 use super::page::{Chrome, render, see_other};
 use super::portal::{Portal, Reader};
 use super::ticking::{capital, words_for};
-use super::words;
+use super::{place, words};
 use crate::commands::answer_invitation::{self, AnswerError};
 use crate::identity::session::SignedIn;
 use crate::store::Principal;
@@ -44,6 +44,16 @@ async fn show(request: HttpRequest, token: web::Path<String>) -> HttpResponse {
     page(&request, work).await
 }
 
+/// The sign-in page, which leads back here where it can.
+fn sign_in(portal: &Portal, token: &str) -> String {
+    let and_back = format!("/login?next=/invitations/{token}");
+    match place::known(&and_back) {
+        Some(address) => address.to_owned(),
+        None if portal.demo.is_some() => "/demo/sign-in".to_owned(),
+        None => "/".to_owned(),
+    }
+}
+
 /// Nobody is signed in: who invites, and how to get on.
 async fn stranger(request: &HttpRequest, token: &str) -> Result<HttpResponse, Failure> {
     let portal = Portal::of(request)?;
@@ -59,14 +69,16 @@ async fn stranger(request: &HttpRequest, token: &str) -> Result<HttpResponse, Fa
                 "{} would like to share some of what they have here with you, so that you can help them.",
                 found.inviter
             ),
-            "Sign in to see what it is and to say yes or no. Then open the link in the email once more.".to_owned(),
+            "Sign in to see what it is and to say yes or no. If you do not come back here by yourself, open the link \
+             in the email once more."
+                .to_owned(),
             format!(
                 "You need an account of your own with the email address to which the invitation was sent. You can \
                  answer until {}. If you do not want to, you do not have to do anything.",
                 words::day(found.expires_at)
             ),
         ],
-        sign_in_url: Some(portal.demo.as_ref().map_or("/", |_| "/demo/sign-in").to_owned()),
+        sign_in_url: Some(sign_in(&portal, token)),
         ..InvitationBody::default()
     };
     Ok(shown(request, Chrome::default(), body))
