@@ -69,14 +69,19 @@ async fn attempt(tx: Tx, secret_sha256: &[u8; 32], choice: Choice) -> Result<Dec
         sign_ins::forget_joining(&tx, joining.id).await?;
         return Ok(Decided::Left);
     }
+    let own = own_account(&tx, &joining).await?;
     let mailbox = match choice {
-        Choice::Letters => match own_mailbox(&tx, &joining).await? {
-            Ok(mailbox) => Some(mailbox),
+        Choice::Letters => match own_mailbox(&tx, &joining, own).await? {
+            Ok(mailbox) => mailbox,
             Err(why) => return give_up(&tx, &joining, why).await,
         },
         _ => None,
     };
-    let Some(account) = account(&tx, &joining).await? else {
+    let account = match own {
+        Some(account) => Some(account),
+        None => open_account(&tx, &joining).await?,
+    };
+    let Some(account) = account else {
         return give_up(&tx, &joining, Sorry::EmailTaken).await;
     };
     if let Some((patient, is_new)) = mailbox {
@@ -100,14 +105,17 @@ async fn give_up(tx: &Tx, joining: &Joining, why: Sorry) -> Result<Decided, Stor
     Ok(Decided::Refused(why))
 }
 
-/// The account there is, or a new one; `None` when somebody else has the address.
-async fn account(tx: &Tx, joining: &Joining) -> Result<Option<AccountId>, StoreError> {
-    if let Some(account) = joining.account {
-        return Ok(Some(account));
+/// The account there is already: from before, or from another tab a moment ago.
+async fn own_account(tx: &Tx, joining: &Joining) -> Result<Option<AccountId>, StoreError> {
+    if joining.account.is_some() {
+        return Ok(joining.account);
     }
-    if let Some(known) = accounts::known(tx, &joining.issuer, &joining.subject).await? {
-        return Ok(Some(known.account));
-    }
+    let known = accounts::known(tx, &joining.issuer, &joining.subject).await?;
+    Ok(known.map(|known| known.account))
+}
+
+/// A new account; `None` when somebody else has the address.
+async fn open_account(tx: &Tx, joining: &Joining) -> Result<Option<AccountId>, StoreError> {
     let name = format!("{} {}", joining.given_name, joining.family_name);
     let new = NewAccount {
         account: AccountId::random(),
@@ -119,19 +127,24 @@ async fn account(tx: &Tx, joining: &Joining) -> Result<Option<AccountId>, StoreE
     Ok(opened.then_some(new.account))
 }
 
-/// The mailbox of this NHS number, if it is theirs, and whether it has yet to be made.
+/// The mailbox of this NHS number, if it may be theirs, and whether it has yet to be made; `None` when they are its
+/// member already.
 async fn own_mailbox(
     tx: &Tx,
     joining: &Joining,
-) -> Result<Result<(PatientId, bool), Sorry>, StoreError> {
+    own: Option<AccountId>,
+) -> Result<Result<Option<(PatientId, bool)>, Sorry>, StoreError> {
     let Some(nhs_number) = &joining.nhs_number else {
         return Ok(Err(Sorry::DetailsDiffer));
     };
     let Some(found) = accounts::mailbox(tx, nhs_number).await? else {
-        return Ok(Ok((PatientId::random(), true)));
+        return Ok(Ok(Some((PatientId::random(), true))));
     };
+    if own.is_some() && found.member == own {
+        return Ok(Ok(None));
+    }
     let (kind, why) = match judge(joining, &found) {
-        Ok(()) => return Ok(Ok((found.patient, false))),
+        Ok(()) => return Ok(Ok(Some((found.patient, false)))),
         Err(Sorry::OtherLogin) => ("other_login", Sorry::OtherLogin),
         Err(other) => ("details_differ", other),
     };

@@ -207,6 +207,29 @@ pub const PERSONAS: &[Persona] = &[
     ),
 ];
 
+/// Whom the stand-in for NHS login knows as somebody who has joined before: its subject is the persona's key.
+const NHS_LOGIN_PERSONAS: [&str; 3] = ["margaret", "gwyn", "susan"];
+
+/// Members who sign in by NHS login only. It says something else of them now: another NHS number, another GP.
+const NHS_LOGIN_MEMBERS: [Persona; 2] = [
+    patient(
+        "nhs-changed",
+        "Ivor",
+        "Tandy",
+        Part::Patient,
+        "9990000344",
+        &["14 Eign Street", "Hereford", "HR4 0AA"],
+    ),
+    patient(
+        "nhs-moved",
+        "Moira",
+        "Whitcombe",
+        Part::Patient,
+        "9990000336",
+        &["3 The Homend", "Ledbury", "HR8 1AA"],
+    ),
+];
+
 const TRUSTS: [Trust; 3] = [
     Trust {
         ods_code: "RLQ",
@@ -244,10 +267,11 @@ pub enum SeedError {
 }
 
 /// Writes the demonstration's trusts, people, one carer's grant, and tomorrow's clinic, which everybody knows of.
+/// `nhs_login` is the issuer of the stand-in, where there is one.
 ///
 /// # Errors
 /// [`SeedError`]; the database is then as it was.
-pub async fn seed_demo(store: &Store) -> Result<Cast, SeedError> {
+pub async fn seed_demo(store: &Store, nhs_login: Option<&str>) -> Result<Cast, SeedError> {
     let mut tx = begin(store).await?;
     let api_key = new_api_key()?;
     for (index, trust) in TRUSTS.iter().enumerate() {
@@ -258,6 +282,15 @@ pub async fn seed_demo(store: &Store) -> Result<Cast, SeedError> {
     }
     for (index, persona) in PERSONAS.iter().enumerate() {
         tx.person(&person(persona, index)).await?;
+    }
+    if let Some(issuer) = nhs_login {
+        for key in NHS_LOGIN_PERSONAS {
+            tx.identity(issuer, key).await?;
+        }
+        for (index, persona) in (PERSONAS.len()..).zip(&NHS_LOGIN_MEMBERS) {
+            let member = person(persona, index);
+            tx.person(&Person { issuer, ..member }).await?;
+        }
     }
     tx.grant(
         "susan",
@@ -408,7 +441,7 @@ mod database_tests {
     #[tokio::test]
     async fn the_demonstration_has_its_cast_and_tomorrows_clinic_of_twelve() {
         let db = TestDb::new().await;
-        let cast = seed_demo(db.store())
+        let cast = seed_demo(db.store(), None)
             .await
             .expect("an empty database takes the cast");
         let tx = db

@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use letterbox_domain::joining::Practice;
 use serde::Deserialize;
 
-use super::{JoiningSettings, Mode};
+use super::Mode;
 
 /// What ships: made-up practices, for the demonstration and the tests.
 const SAMPLE: &str = include_str!("../../config/practices.json");
@@ -64,8 +64,8 @@ impl Practices {
     ///
     /// # Errors
     /// [`PracticesError`], also for a sample where patients are real.
-    pub fn load(settings: &JoiningSettings, mode: Mode) -> Result<Self, PracticesError> {
-        match &settings.practices_file {
+    pub fn load(file: Option<&Path>, mode: Mode) -> Result<Self, PracticesError> {
+        match file {
             None => Self::parse(SAMPLE, mode.is_sandbox()),
             Some(path) => Self::parse(&read(path)?, mode.is_sandbox()),
         }

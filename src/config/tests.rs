@@ -146,3 +146,24 @@ fn a_text_account_without_its_secrets_is_refused() {
     let half = [("mode", "test"), ("channels.text.account_sid", "AC0")];
     assert!(refusal(Settings::with(&half)).contains("api_key_secret"));
 }
+
+#[test]
+fn production_speaks_to_nhs_login_by_tls_only_and_lets_no_sample_decide_who_lives_here() {
+    let with = |issuer: &'static str, more: &[(&'static str, &'static str)]| {
+        let mut all = vec![
+            ("channels.post.folder", "/srv/print"),
+            ("nhs_login.issuer", issuer),
+            ("nhs_login.client_id", "portal"),
+            ("nhs_login.key_file", "/srv/key.pem"),
+        ];
+        all.extend_from_slice(more);
+        Settings::with(&all)
+    };
+    let practices = ("joining.practices_file", "/srv/practices.json");
+    let real = "https://auth.login.nhs.uk";
+    assert!(refusal(with("http://127.0.0.1:3000", &[practices])).contains("https://"));
+    assert!(refusal(with(real, &[])).contains("joining.practices_file"));
+    assert!(refusal(with(real, &[practices, ("nhs_login.key_file", "")])).contains("key_file"));
+    assert!(with(real, &[practices]).is_ok());
+    assert!(with("http://127.0.0.1:3000", &[("mode", "demo")]).is_ok());
+}

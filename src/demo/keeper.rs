@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::child::{Kept, MakeCommand};
 use super::control;
+use super::nhs_login::{CLIENT_ID, StandIn};
 use super::play::Play;
 use crate::cluster::Cluster;
 use crate::commands::seed::{self, Cast};
@@ -46,6 +47,9 @@ pub(super) struct World {
     post_folder: PathBuf,
     sandbox: Mutex<Option<Kept>>,
     sandbox_url: String,
+    /// The stand-in for NHS login, and under which issuer it speaks.
+    nhs_login: Mutex<Option<Kept>>,
+    issuer: Option<String>,
     server: Mutex<Option<Kept>>,
     make_server: Mutex<Option<MakeCommand>>,
 }
@@ -75,7 +79,7 @@ pub async fn run(stage: Stage, cluster: Cluster) -> anyhow::Result<()> {
     let controlling = actix_rt::spawn(control);
     play.world().serve(wiring.server(control_url, token))?;
     play.world().until_ready().await?;
-    greet(&cluster, play.world().port())?;
+    greet(&cluster, play.world())?;
     until_interrupted().await?;
     controlling.abort();
     play.world().close().await;
@@ -84,7 +88,8 @@ pub async fn run(stage: Stage, cluster: Cluster) -> anyhow::Result<()> {
         .context("PostgreSQL")
 }
 
-fn greet(cluster: &Cluster, port: u16) -> anyhow::Result<()> {
+fn greet(cluster: &Cluster, world: &World) -> anyhow::Result<()> {
+    let port = world.port();
     println!("Letterbox demonstration (not an NHS service, no real patients)");
     println!("  start here:     http://localhost:{port}/stage");
     println!("  Margaret:       http://margaret.localhost:{port}/");
@@ -92,6 +97,10 @@ fn greet(cluster: &Cluster, port: u16) -> anyhow::Result<()> {
     println!("  Gwyn:           http://gwyn.localhost:{port}/");
     println!("  booking office: http://booking.localhost:{port}/board");
     println!("  outside world:  http://localhost:{port}/outside-world");
+    match &world.issuer {
+        Some(_) => println!("  NHS login:      http://localhost:{port}/login (a stand-in)"),
+        None => println!("  NHS login:      not installed: run `make tools` and start again"),
+    }
     println!("Stop with Ctrl-C. Everything starts afresh next time.");
     cluster
         .announce(&format!("http://localhost:{port}/stage"))
@@ -119,6 +128,7 @@ struct Wiring {
     post_folder: PathBuf,
     smtp_port: u16,
     sandbox_url: String,
+    nhs_login: Option<StandIn>,
 }
 
 impl Wiring {
@@ -161,6 +171,12 @@ impl Wiring {
                 ("TELEMETRY__FORMAT", "text".to_owned()),
                 ("TELEMETRY__FILTER", "warn".to_owned()),
             ];
+            if let Some(stand_in) = &self.nhs_login {
+                command
+                    .env("LETTERBOX__NHS_LOGIN__ISSUER", stand_in.issuer())
+                    .env("LETTERBOX__NHS_LOGIN__CLIENT_ID", CLIENT_ID)
+                    .env("LETTERBOX__NHS_LOGIN__KEY_FILE", stand_in.key_file());
+            }
             command
                 .arg("serve")
                 .envs(set.map(|(key, value)| (format!("LETTERBOX__{key}"), value)));
@@ -195,6 +211,15 @@ impl World {
         let port = port
             .with_context(|| format!("no free port from {} on", stage.port))?
             .port();
+        let stand_in = StandIn::find(&files, free_port(0)?)?;
+        let kept = stand_in.as_ref().map(|one| {
+            let portal = format!("http://localhost:{port}");
+            Kept::start("stand-in for NHS login", one.command(&portal))
+        });
+        let kept = kept
+            .transpose()
+            .context("node, for the stand-in for NHS login")?;
+        let issuer = stand_in.as_ref().map(StandIn::issuer);
         let wiring = Wiring {
             program,
             port,
@@ -203,6 +228,7 @@ impl World {
             post_folder: post_folder.clone(),
             smtp_port: smtp.port(),
             sandbox_url: sandbox_url.clone(),
+            nhs_login: stand_in,
         };
         let urls = Urls {
             admin: cluster.admin_url(),
@@ -216,6 +242,8 @@ impl World {
             post_folder,
             sandbox: Mutex::new(Some(sandbox)),
             sandbox_url,
+            nhs_login: Mutex::new(kept),
+            issuer,
             server: Mutex::default(),
             make_server: Mutex::default(),
         };
@@ -223,6 +251,12 @@ impl World {
             .until_answers(&format!("{}/health", world.sandbox_url))
             .await
             .context("the sandbox")?;
+        if let Some(issuer) = &world.issuer {
+            world
+                .until_answers(&format!("{issuer}/health"))
+                .await
+                .context("the stand-in for NHS login")?;
+        }
         Ok((world, wiring))
     }
 
@@ -291,7 +325,7 @@ impl World {
             ("database.url", self.urls.app.expose_secret()),
         ])?;
         let store = Store::connect(&settings.database, settings.mode).await?;
-        Ok(seed::seed_demo(&store).await?)
+        Ok(seed::seed_demo(&store, self.issuer.as_deref()).await?)
     }
 
     fn serve(&self, make: MakeCommand) -> anyhow::Result<()> {
@@ -346,6 +380,12 @@ impl World {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         Taken(sandbox).stop().await;
+        let nhs_login = self
+            .nhs_login
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        Taken(nhs_login).stop().await;
     }
 }
 

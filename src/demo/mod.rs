@@ -9,6 +9,7 @@ mod control;
 mod hospital;
 mod keeper;
 mod letters;
+mod nhs_login;
 mod patients;
 mod play;
 

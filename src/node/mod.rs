@@ -20,9 +20,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{self, Api, Receipts};
 use crate::channels::{ChannelError, Channels};
 use crate::commands::Bells;
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Practices, PracticesError, Settings};
 use crate::crash;
 use crate::identity::Identity;
+use crate::identity::nhs_login::{NhsLogin, SetupError};
 use crate::identity::origin::{BadPublicUrl, Origins};
 use crate::inspect::{Inspector, Limits as InspectorLimits};
 use crate::live::cursor::{Cursors, WeakSecret};
@@ -71,6 +72,10 @@ pub enum NodeError {
         "channels.post.folder is not set: without it no letter can be posted, and unread letters would be lost"
     )]
     NoPost,
+    #[error(transparent)]
+    NhsLogin(#[from] SetupError),
+    #[error(transparent)]
+    Practices(#[from] PracticesError),
     #[error("the living system: {0}")]
     Living(#[from] StartError),
     #[error("server.listen {address}: {source}")]
@@ -209,6 +214,7 @@ impl Node {
             system: system.clone(),
             live: Arc::clone(&live),
             bells: bells.clone(),
+            entrance: Arc::new(entrance(settings)?),
             demo: pages::Demo::of(settings.mode, &settings.demo).map(Arc::new),
         };
         let receipts = Receipts {
@@ -288,6 +294,14 @@ fn site(settings: &Settings) -> pages::templates::Site {
         help_email: settings.portal.help_email.clone(),
         quick_exit_url: settings.portal.quick_exit_url.clone(),
     }
+}
+
+fn entrance(settings: &Settings) -> Result<pages::Entrance, NodeError> {
+    Ok(pages::Entrance {
+        nhs_login: NhsLogin::of(&settings.nhs_login, &settings.server.public_url)?,
+        practices: Practices::load(settings.joining.practices_file.as_deref(), settings.mode)?,
+        decide_within: settings.joining.decide_within,
+    })
 }
 
 fn origins(settings: &Settings) -> Result<Origins, NodeError> {

@@ -96,7 +96,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`]; nobody may be sent out then.
     pub async fn begin_sign_in(&self, new: &NewSignIn<'_>) -> Result<(), StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         tx.execute(SWEEP_SIGN_INS, &[&SWEPT]).await?;
         tx.execute(SWEEP_JOININGS, &[&SWEPT]).await?;
         let account = new.account.map(Uuid::from);
@@ -128,7 +128,7 @@ impl Store {
         state_sha256: &[u8; 32],
         browser_sha256: &[u8; 32],
     ) -> Result<Option<SignIn>, StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let used = tx
             .query_opt(USE, &[&state_sha256.as_slice(), &browser_sha256.as_slice()])
             .await?;
@@ -142,7 +142,7 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn joining(&self, secret_sha256: &[u8; 32]) -> Result<Option<Joining>, StoreError> {
-        let tx = self.begin(&Principal::Anonymous).await?;
+        let tx = self.begin(&Principal::SERVER).await?;
         let found = find_joining(&tx, secret_sha256).await?;
         tx.commit().await?;
         Ok(found)

@@ -4,13 +4,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::demo::{choosable, row};
+use super::demo::{choosable, host_name, row};
 use super::doors::Doors;
+use super::entrance::{lead_to_nhs_login, set_out};
 use super::failure::{Failure, page};
 use super::model::ConfirmBody;
 use super::page::{Chrome, render, see_other};
 use super::place;
 use super::portal::Reader;
+use crate::commands::arrive::Purpose;
 use crate::commands::seed::DEMO_ISSUER;
 use crate::identity::Identity;
 use crate::store::pages;
@@ -30,7 +32,7 @@ pub(crate) fn address(back: &str) -> String {
 }
 
 /// For a query's value: what a known address may hold and a query may not.
-fn escaped(address: &str) -> String {
+pub(crate) fn escaped(address: &str) -> String {
     address
         .replace('%', "%25")
         .replace('&', "%26")
@@ -58,7 +60,14 @@ fn ask(
     problem: Option<&'static str>,
 ) -> HttpResponse {
     let demo = reader.portal.demo.is_some();
+    // A person's own host in a demonstration is theirs alone: NHS login comes back to the plain one.
+    let by_nhs_login =
+        reader.portal.entrance.nhs_login.is_some() && !(demo && host_name(request).is_some());
+    if by_nhs_login {
+        lead_to_nhs_login(request, &reader.portal);
+    }
     let body = ConfirmBody {
+        by_nhs_login,
         next: place::known(next).unwrap_or("/").to_owned(),
         personas: if demo {
             choosable(request).into_iter().map(row).collect()
@@ -95,6 +104,18 @@ async fn confirm(
         let reader = Reader::of(&request).await?;
         if !reader.session.verify_csrf(&form.csrf) {
             return Err(Failure::Stale);
+        }
+        if form.persona.is_empty() && reader.portal.entrance.nhs_login.is_some() {
+            let next = place::known(&form.next).unwrap_or("/");
+            let public = reader.session.public_computer;
+            return set_out(
+                &request,
+                Purpose::Confirm,
+                Some(&reader.session),
+                public,
+                next,
+            )
+            .await;
         }
         if reader.portal.demo.is_none() {
             return Err(Failure::TooLate(

@@ -7,7 +7,7 @@ use letterbox_domain::letter::LetterState;
 use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{Card, DashboardBody};
-use super::page::{Chrome, render, see_other};
+use super::page::{render, see_other};
 use super::portal::{Desk, Portal, Reader, live};
 use super::words;
 use crate::identity::session::{AccountKind, SignedIn};
@@ -50,19 +50,13 @@ async fn first(request: &HttpRequest) -> Result<HttpResponse, Failure> {
     Ok(render(request, "dashboard.jinja", &chrome, &body))
 }
 
-/// Nobody is signed in: in a demonstration the way to become somebody, otherwise only who we are.
+/// Nobody is signed in: in a demonstration the way to become somebody, otherwise to sign in.
 fn nobody(request: &HttpRequest) -> Result<HttpResponse, Failure> {
     let portal = Portal::of(request)?;
     if let Some(demo) = &portal.demo {
         return Ok(see_other(demo.front_door(request)));
     }
-    let chrome = Chrome {
-        title: "Sign in".to_owned(),
-        area: "plain",
-        home: "/",
-        ..Chrome::default()
-    };
-    Ok(render(request, "welcome.jinja", &chrome, &()))
+    Ok(see_other("/login"))
 }
 
 async fn body(desk: &Desk) -> Result<DashboardBody, Failure> {

@@ -106,7 +106,7 @@ impl Demo {
 }
 
 /// `margaret` of `margaret.localhost:8080`; `None` on the plain host.
-fn host_name(request: &HttpRequest) -> Option<String> {
+pub(super) fn host_name(request: &HttpRequest) -> Option<String> {
     let host = request.headers().get(header::HOST)?.to_str().ok()?;
     let name = host.split(':').next()?.strip_suffix(".localhost")?;
     Some(name.to_ascii_lowercase())

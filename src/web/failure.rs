@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use uuid::Uuid;
 
 use super::confirm;
+use super::entrance::login_for;
 use super::model::ErrorBody;
 use super::page::{Chrome, render_with, see_other};
 use crate::identity::session::NotSignedIn;
@@ -98,7 +99,7 @@ impl Failure {
 
     fn answer(&self, request: &HttpRequest) -> HttpResponse {
         if matches!(self, Self::SignIn) {
-            return see_other("/");
+            return see_other(&login_for(request));
         }
         if let Self::Confirm { back } = self {
             return see_other(&confirm::address(back));

@@ -17,6 +17,15 @@ use crate::identity::Identity;
 #[derive(Clone)]
 pub(crate) struct CspNonce(pub(crate) String);
 
+/// Another site to which forms of this page may lead.
+struct FormsLeadTo(String);
+
+/// Lets forms of the page that answers `request` lead to `origin`, of the configuration: browsers ask the page's
+/// policy also about where a form's answer sends them.
+pub(crate) fn forms_may_lead_to(request: &actix_web::HttpRequest, origin: String) {
+    request.extensions_mut().insert(FormsLeadTo(origin));
+}
+
 /// Headers that every answer carries, whatever it is.
 const ALWAYS: [(&str, &str); 8] = [
     ("x-content-type-options", "nosniff"),
@@ -53,6 +62,7 @@ pub async fn guard<B: MessageBody>(
     let identity = request.app_data::<web::Data<Identity>>();
     let https_only = identity.is_some_and(|identity| identity.origins().is_https());
     let mut answer = next.call(request).await?;
+    let forms = answer.request().extensions_mut().remove::<FormsLeadTo>();
     let headers = answer.headers_mut();
     for (name, value) in ALWAYS {
         set_default(
@@ -70,7 +80,11 @@ pub async fn guard<B: MessageBody>(
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
     );
-    if let Ok(policy) = HeaderValue::from_str(&policy(&nonce, socket_host.as_deref())) {
+    if let Ok(policy) = HeaderValue::from_str(&policy(
+        &nonce,
+        socket_host.as_deref(),
+        forms.as_ref().map(|FormsLeadTo(origin)| origin.as_str()),
+    )) {
         set_default(headers, header::CONTENT_SECURITY_POLICY, policy);
     }
     Ok(answer)
@@ -83,13 +97,14 @@ fn set_default(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
 }
 
 /// `connect-src 'self'` covers sockets in today's browsers; Safari before 15.4 wants the address spelt out.
-fn policy(nonce: &str, socket_host: Option<&str>) -> String {
+fn policy(nonce: &str, socket_host: Option<&str>, forms: Option<&str>) -> String {
+    let forms = forms.map(|origin| format!(" {origin}")).unwrap_or_default();
     let sockets = socket_host
         .map(|host| format!(" ws://{host} wss://{host}"))
         .unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; font-src 'none'; \
-         connect-src 'self'{sockets}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; \
+         connect-src 'self'{sockets}; form-action 'self'{forms}; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; \
          require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }

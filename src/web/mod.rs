@@ -17,10 +17,12 @@ mod dashboard;
 mod demo;
 mod devices;
 mod documents;
+mod entrance;
 mod failure;
 mod hiding;
 mod invitations;
 mod inviting;
+mod join;
 mod leaving;
 mod letter;
 mod letter_page;
@@ -36,12 +38,14 @@ mod portal;
 mod roll_out;
 #[cfg(test)]
 mod samples;
+mod sorry;
 mod stage;
 mod ticking;
 mod witnessed;
 mod words;
 
 pub use demo::Demo;
+pub use entrance::Entrance;
 pub use portal::Portal;
 pub use witnessed::remember_socket;
 
@@ -89,6 +93,7 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         people::routes,
         board::routes,
         roll_out::routes,
+        entrance::routes,
         demo::routes,
         leaving::routes,
         devices::routes,

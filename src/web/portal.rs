@@ -8,6 +8,7 @@ use letterbox_domain::circle::Viewer;
 use letterbox_domain::id::{GrantId, PatientId};
 
 use super::demo::Demo;
+use super::entrance::Entrance;
 use super::failure::Failure;
 use super::page::{Chrome, LiveSource, SessionFacts, account_menu, patient_nav};
 use crate::commands::Bells;
@@ -30,6 +31,8 @@ pub struct Portal {
     pub live: Arc<Live>,
     /// Rung after each commit that made events.
     pub bells: Arc<dyn Bells>,
+    /// The way in by NHS login.
+    pub entrance: Arc<Entrance>,
     /// Only in demonstrations: sign-in without a password, the stage, the outside world.
     pub demo: Option<Arc<Demo>>,
 }

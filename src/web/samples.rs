@@ -3,6 +3,7 @@
 mod circle;
 mod demo;
 mod documents;
+mod entrance;
 mod sessions;
 
 use serde::Serialize;

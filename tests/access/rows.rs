@@ -163,6 +163,13 @@ pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
     ("POST", "/account/sessions/{session}/end", Rule::SignedIn),
     ("GET", "/account/confirm", Rule::SignedIn),
     ("POST", "/account/confirm", Rule::SignedIn),
+    ("GET", "/login", Rule::Public),
+    ("POST", "/login/nhs", Rule::Public),
+    ("GET", "/login/nhs/callback", Rule::Public),
+    ("GET", "/login/{reason}", Rule::Public),
+    // Without the cookie that NHS login's answer set, both only say that one has to start again.
+    ("GET", "/join", Rule::Public),
+    ("POST", "/join", Rule::Public),
     ("GET", "/signed-out", Rule::Public),
     ("POST", "/leave", Rule::Public),
     ("GET", "/board/roll-out", Rule::Staff),

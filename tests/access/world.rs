@@ -217,6 +217,7 @@ impl World {
             ("{token}", &others),
             ("{button}", &vec!["1".to_owned()]),
             ("{page}", &vec!["1".to_owned()]),
+            ("{reason}", &vec!["under-16".to_owned()]),
         ] {
             if pattern.contains(name) {
                 addresses = addresses

@@ -3,6 +3,7 @@
 mod appointments;
 mod documents;
 mod faults;
+mod joining;
 mod lane;
 mod letters;
 mod patients;

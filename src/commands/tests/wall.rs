@@ -26,15 +26,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("identities", "sign-in"),
     ("sessions", "sign-in; found by the hash of 256 random bits"),
     ("live_tickets", "as sessions"),
-    ("sign_ins", "before anybody is known; hashes and a path"),
-    (
-        "joinings",
-        "before there is an account; found by the hash of 256 random bits",
-    ),
-    (
-        "identity_mismatches",
-        "written at sign-in, before there is an account; no page reads it",
-    ),
     ("staff_roles", "names an account, a trust and a role"),
     ("trusts", "public"),
     ("policies", "of trusts"),

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
@@ -16,6 +20,22 @@ const LIVES_SECONDS: i64 = 60;
 pub(super) struct AssertionKey {
     key: EncodingKey,
     header: Header,
+}
+
+/// A fresh key of 3,072 bits as PKCS#8 PEM; `None` when the system gives no random numbers.
+#[must_use]
+pub fn new_key_pem() -> Option<String> {
+    let pair = KeyPair::generate(KeySize::Rsa3072).ok()?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    let text = STANDARD.encode(der.as_ref());
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(64)
+        .map(|from| &text[from..text.len().min(from + 64)])
+        .collect();
+    Some(format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        lines.join("\n")
+    ))
 }
 
 #[derive(Serialize)]

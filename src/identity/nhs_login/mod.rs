@@ -11,6 +11,8 @@ mod assertion;
 mod claims;
 mod exchange;
 mod provider;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -34,6 +36,7 @@ use crate::config::NhsLoginSettings;
 use crate::store::sign_ins::{NewSignIn, SignIn};
 use crate::store::{Store, StoreError};
 use assertion::AssertionKey;
+pub use assertion::new_key_pem;
 use provider::{Line, Provider};
 
 /// Binds a visit to the browser that began it.

@@ -6,6 +6,7 @@
 mod appointments;
 mod board;
 mod circle;
+mod comes_here;
 mod demo;
 mod letters;
 mod people;
@@ -16,6 +17,7 @@ pub use board::{
     Board, ClinicView, CountsView, ItemView, QuarantineView, SessionView, TaskView, board,
 };
 pub use circle::{CarerView, Glimpse, Helped, carers, glimpse, helped};
+pub use comes_here::{ComesHere, ComesHereRow, comes_here};
 pub use demo::paper_due;
 pub use letters::{LetterView, Search, full_text, letter, letters, letters_found, thread};
 pub use people::now;

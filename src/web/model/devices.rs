@@ -32,6 +32,8 @@ pub(crate) struct DeviceRow {
 pub(crate) struct ConfirmBody {
     /// Where the reader goes on afterwards.
     pub(crate) next: String,
+    /// Whether NHS login can be asked.
+    pub(crate) by_nhs_login: bool,
     /// In a demonstration: who could be meant.
     pub(crate) personas: Vec<PersonaRow>,
     /// Said after a wrong choice.

@@ -7,6 +7,7 @@ mod board;
 mod circle;
 mod demo;
 mod devices;
+mod entrance;
 mod letters;
 mod people;
 mod roll_out;
@@ -21,6 +22,7 @@ pub(crate) use demo::{
     Door, EnvelopeRow, MailRow, OutsideBody, PersonaRow, Rule, SignInBody, StageBody, Step, TextRow,
 };
 pub(crate) use devices::{ConfirmBody, DeviceRow, DevicesBody, SignedOutBody};
+pub(crate) use entrance::{JoinBody, Link, LoginBody, NoMailboxText, SorryBody};
 pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow, PaperBody, ThreadRow, WrongBody};
 pub(crate) use people::{Card, DashboardBody, ErrorBody};
 pub(crate) use roll_out::{RollOutBody, RollOutLine};

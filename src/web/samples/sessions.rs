@@ -92,6 +92,7 @@ fn confirming_keeps_the_way_back() {
         false,
     );
     let body = ConfirmBody {
+        by_nhs_login: true,
         next: "/my-health/documents".to_owned(),
         personas: vec![],
         problem: Some("That is somebody else. Choose the person who is signed in."),
