@@ -177,7 +177,7 @@ test("R3.3 the roll-out has a page, and a change of it is there at once", async 
   await signIn(page, demo.host("booking"));
   await page.getByRole("link", { name: /^Roll-out/ }).click();
   await look(page, "roll-out");
-  await page.getByLabel("Specialty").fill("Dermatology");
+  await page.getByLabel("Specialty", { exact: true }).fill("Dermatology");
   await page.getByLabel("Letters", { exact: true }).selectOption("clinic");
   await page.getByLabel("On the portal from").fill("2030-01-07");
   await page.getByLabel("Paper for people who have not joined").selectOption("you_post");
