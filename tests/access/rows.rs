@@ -62,7 +62,7 @@ impl Rule {
 }
 
 pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
-    ("GET", "/", Rule::Public),
+    ("GET", "/", Rule::SignedIn),
     ("GET", "/dashboard.json", Rule::Mailbox),
     ("GET", "/my-health/documents", Rule::Mailbox),
     ("GET", "/my-health/documents/rows.json", Rule::Mailbox),
