@@ -151,7 +151,10 @@ impl Circumstances<'_> {
         let plan = if carried {
             None
         } else {
-            change.plan(self.policy, now)
+            let has_address = change.patient.contacts.address;
+            change
+                .plan(self.policy, now)
+                .map(|plan| plan.promising_paper_to(has_address))
         };
         let born = |plan| {
             Birth::now(

@@ -7,6 +7,8 @@ mod appointment_changes;
 pub mod arrive;
 mod births;
 pub mod cancel_clinic;
+pub mod choose_contact;
+pub mod close_account;
 pub mod close_task;
 pub mod forms;
 pub mod hide_item;

@@ -76,6 +76,7 @@ async fn plan_afresh(
     let facts = patients.get(&letter.patient);
     let contacts = facts
         .ok_or_else(|| StoreError::corrupt("letters", "patient_id", "the patient is not locked"))?;
+    let plan = plan.promising_paper_to(contacts.contacts.address);
     let birth = Birth::now(case, plan, &policy, contacts.contacts, now);
     Ok(Released {
         letter,

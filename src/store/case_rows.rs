@@ -54,11 +54,12 @@ macro_rules! case_columns {
          coalesce(l.restricted, a.restricted) AS restricted, \
          coalesce(a.starts_at, la.starts_at) AS known_by, \
          a.change > c.appointment_change AS overtaken, a.opened_change >= c.appointment_change AS seen, \
-         p.address_lines, p.deceased_at IS NOT NULL AS deceased, \
-         account.email IS NOT NULL AND account.email_verified_at IS NOT NULL AND NOT EXISTS \
+         CASE WHEN p.post_unsafe_since IS NULL THEN p.address_lines ELSE '{}' END AS address_lines, \
+         p.deceased_at IS NOT NULL AS deceased, \
+         account.email IS NOT NULL AND account.email_verified_at IS NOT NULL AND m.email_choice = 'on' AND NOT EXISTS \
              (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (c.patient_id, 'email', account.email)) \
              AS has_email, \
-         account.mobile IS NOT NULL AND account.mobile_verified_at IS NOT NULL AND NOT EXISTS \
+         account.mobile IS NOT NULL AND account.mobile_verified_at IS NOT NULL AND m.text_choice = 'on' AND NOT EXISTS \
              (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (c.patient_id, 'text', account.mobile)) \
              AS has_mobile, \
          account.email, account.email_verified_at, account.mobile, account.mobile_verified_at, \

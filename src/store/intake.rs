@@ -25,11 +25,12 @@ use super::{Principal, StoreError, Tx};
 macro_rules! patient_facts {
     () => {
         "p.id, p.nhs_number, p.head_seq, p.birth_date, p.format_need IS NOT NULL AS has_format_need, \
-         p.deceased_at IS NOT NULL AS deceased, p.address_lines, app_now() AS now, \
+         p.deceased_at IS NOT NULL AS deceased, app_now() AS now, \
+         CASE WHEN p.post_unsafe_since IS NULL THEN p.address_lines ELSE '{}' END AS address_lines, \
          m.account_id IS NOT NULL AS is_member, m.paper_since IS NOT NULL AS wants_paper, \
-         a.email_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b \
+         a.email_verified_at IS NOT NULL AND m.email_choice = 'on' AND NOT EXISTS (SELECT FROM bad_contacts b \
              WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'email', a.email)) AS has_email, \
-         a.mobile_verified_at IS NOT NULL AND NOT EXISTS (SELECT FROM bad_contacts b \
+         a.mobile_verified_at IS NOT NULL AND m.text_choice = 'on' AND NOT EXISTS (SELECT FROM bad_contacts b \
              WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'text', a.mobile)) AS has_mobile"
     };
 }

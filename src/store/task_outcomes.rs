@@ -378,7 +378,7 @@ impl LadderStore {
     }
 
     /// Puts the paper into the queue for the next cut-off; `false` if it is there, has gone, or may not go again.
-    async fn queue_paper(
+    pub(super) async fn queue_paper(
         &self,
         tx: &Tx,
         case: &CaseRow,
@@ -414,7 +414,7 @@ impl LadderStore {
     }
 
     /// The promise names the cut-off that takes the paper, and the case looks whether it left.
-    async fn promise_paper(
+    pub(super) async fn promise_paper(
         &self,
         tx: &Tx,
         case: &CaseRow,

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::account;
 use super::doors::Doors;
 use super::failure::{Failure, data, page};
 use super::model::{DeviceRow, DevicesBody};
@@ -43,6 +44,7 @@ async fn show(
         let found = devices(&reader.tx, reader.session.account, identity.idle()).await?;
         let rows: Vec<_> = found.iter().map(|one| row(&reader.session, one)).collect();
         let body = DevicesBody {
+            tabs: account::tabs(HERE),
             others: rows.len() > 1,
             devices: rows,
             notice: said.ended.map(notice),

@@ -7,6 +7,7 @@ pub mod guard;
 pub mod page;
 pub mod templates;
 
+mod account;
 mod appointments;
 mod assets;
 mod board;
@@ -90,6 +91,7 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         inviting::routes,
         invitations::routes,
         hiding::routes,
+        account::routes,
         people::routes,
         board::routes,
         roll_out::routes,

@@ -145,7 +145,10 @@ pub(crate) fn account_menu(here: &str) -> Vec<NavItem> {
         current: here == href,
         children: Vec::new(),
     };
-    vec![leaf("Signed-in devices", "/account/sessions")]
+    vec![
+        leaf("Account", "/account"),
+        leaf("Signed-in devices", "/account/sessions"),
+    ]
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! Every page from sample data, written to `build/samples` for the eye and checked for what it must and must not say.
 
+mod account;
 mod circle;
 mod demo;
 mod documents;

@@ -67,6 +67,15 @@ pub(crate) fn count(number: i64, one: &str) -> String {
     }
 }
 
+/// `nobody`, `1 person`, `2 people`.
+pub(crate) fn people(number: i64) -> String {
+    match number {
+        0 => "nobody".to_owned(),
+        1 => "1 person".to_owned(),
+        some => format!("{some} people"),
+    }
+}
+
 /// The phone number with the hours at which somebody answers.
 pub(crate) fn contact(phone: &str, hours: Option<&str>) -> String {
     hours.map_or_else(|| phone.to_owned(), |hours| format!("{phone}, {hours}"))

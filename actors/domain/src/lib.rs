@@ -7,11 +7,12 @@
 //! In reading order: who and what ([`id`], [`person`]), who may join ([`joining`]), when ([`time`]), the things themselves ([`letter`],
 //! [`appointment`]), who may see them ([`circle`]), what happened ([`event`], [`mailbox`]), what must happen
 //! next ([`policy`], [`ladder`], [`case`], [`dispatch`]), and what people read ([`promise`], [`route`],
-//! [`message`]).
+//! [`message`]) and what they choose ([`choice`]).
 
 pub mod account_mail;
 pub mod appointment;
 pub mod case;
+pub mod choice;
 pub mod circle;
 pub mod dispatch;
 pub mod dispute;

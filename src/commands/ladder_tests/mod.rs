@@ -1,6 +1,7 @@
 //! The ladder on a real PostgreSQL: stories about cases, messages, print, opening and tasks, and what must hold in
 //! every one.
 
+mod accounts;
 mod cases;
 mod circle;
 mod contract;

@@ -212,6 +212,8 @@ impl<'a> Decisions<'a> {
             held_until.unwrap_or(now),
             resolved.known_by(),
         );
+        let has_address = resolved.patient.contacts.address;
+        let plan = plan.map(|plan| plan.promising_paper_to(has_address));
         let birth = plan.map(|plan| match held_until {
             // Releasing plans afresh; if nobody releases it, the case still goes its way a little later.
             Some(release_at) => Birth::later(item.case, plan, self.policy, release_at + GRACE),

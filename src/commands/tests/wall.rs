@@ -27,6 +27,10 @@ const WITHOUT: &[(&str, &str)] = &[
     ("sessions", "sign-in; found by the hash of 256 random bits"),
     ("live_tickets", "as sessions"),
     ("staff_roles", "names an account, a trust and a role"),
+    (
+        "account_closures",
+        "added to, never read by the server: it has no right to",
+    ),
     ("trusts", "public"),
     ("policies", "of trusts"),
     ("rollout", "of trusts"),

@@ -57,6 +57,9 @@ const WANTED: &str = "
             SELECT FROM grants g WHERE g.id = m.grant_id AND g.revoked_at IS NULL AND g.may_read_for_me
               AND g.reading_asked_at IS NOT NULL)
         ELSE true END
+        -- Nothing by email to whoever has said that somebody else might see it.
+        AND NOT EXISTS (SELECT FROM memberships never WHERE never.account_id = m.account_id AND never.left_at IS NULL
+                        AND never.email_choice = 'never')
     FROM account_mails m WHERE m.id = $1 AND m.attempt = $2 AND m.state = 'sending' FOR UPDATE OF m";
 
 const LEAVING: &str = "UPDATE account_mails SET leaving_at = app_now() WHERE id = $1";

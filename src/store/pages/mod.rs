@@ -3,6 +3,7 @@
 //! Whether the reader may see a row is the caller's question to the domain (`Viewer::sees`); the columns it needs
 //! come along.
 
+mod account;
 mod appointments;
 mod board;
 mod circle;
@@ -12,6 +13,7 @@ mod letters;
 mod people;
 mod roll_out;
 
+pub use account::{AccountView, LookView, LookedBy, account, looks};
 pub use appointments::{AppointmentView, appointment, appointments};
 pub use board::{
     Board, ClinicView, CountsView, ItemView, QuarantineView, SessionView, TaskView, board,

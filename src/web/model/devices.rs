@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::PersonaRow;
+use super::{AccountTab, PersonaRow};
 
 /// The browsers that the reader is signed in on.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct DevicesBody {
+    pub(crate) tabs: Vec<AccountTab>,
     pub(crate) devices: Vec<DeviceRow>,
     /// There is more than the one in front of the reader.
     pub(crate) others: bool,

@@ -2,6 +2,7 @@
 //!
 //! Texts, addresses and switches only; no rule lives here. `Option` fields hide their element when empty.
 
+mod account;
 mod appointments;
 mod board;
 mod circle;
@@ -12,6 +13,10 @@ mod letters;
 mod people;
 mod roll_out;
 
+pub(crate) use account::{
+    AccountBody, AccountRow, AccountTab, ContactBody, DeleteBody, DeletedBody, FormatBody,
+    FormatChoice, LookRow, LookedBody, PostBody, WayRow,
+};
 pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
 pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
 pub(crate) use circle::{

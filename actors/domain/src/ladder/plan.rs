@@ -88,6 +88,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same without a promise of paper where there is nowhere to send any: a person takes over at the deadline.
+    #[must_use]
+    pub fn promising_paper_to(mut self, has_address: bool) -> Self {
+        self.post_at = self.post_at.filter(|_| has_address);
+        self
+    }
+
     /// From its stored form: the steps, the deadline, the promised cut-off and the urgency.
     #[must_use]
     pub fn stored(

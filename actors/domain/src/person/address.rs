@@ -79,6 +79,13 @@ impl PostalAddress {
         &self.lines
     }
 
+    /// The address for its owner, who will know it again, and for nobody who looks over a shoulder: `…HR4 •••`.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let outward = self.postcode().split(' ').next().unwrap_or_default();
+        format!("…{outward} •••")
+    }
+
     /// The postcode in its usual form, such as `HR1 2ER`.
     #[must_use]
     pub fn postcode(&self) -> &str {
