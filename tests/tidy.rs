@@ -169,7 +169,7 @@ fn settings_by_section() -> Vec<(String, String, Vec<String>)> {
 }
 
 /// The server's own code without its tests and without spaces, so that a line break hides nothing.
-fn code_outside_the_settings() -> Vec<String> {
+fn code_outside_the_settings() -> Vec<(PathBuf, String)> {
     sources("src")
         .into_iter()
         .filter(|(path, _)| {
@@ -178,12 +178,15 @@ fn code_outside_the_settings() -> Vec<String> {
                 .any(|part| part.to_string_lossy().contains("test"));
             !path.starts_with("src/config") && !of_tests
         })
-        .map(|(_, text)| {
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        .map(|(path, text)| {
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default();
             let lines = code
                 .lines()
                 .filter(|line| !line.trim_start().starts_with("//"));
-            lines.flat_map(str::split_whitespace).collect()
+            (path, lines.flat_map(str::split_whitespace).collect())
         })
         .collect()
 }
@@ -196,18 +199,30 @@ fn names(code: &str, what: &str) -> bool {
     })
 }
 
+/// The `mod.rs` of a file's own folder: what it is handed, it shares with the files beside it.
+fn code_of_module<'a>(code: &'a [(PathBuf, String)], path: &Path) -> Option<&'a str> {
+    let module = path.parent()?.join("mod.rs");
+    let found = code.iter().find(|(path, _)| *path == module);
+    found.map(|(_, code)| code.as_str())
+}
+
 #[test]
 fn every_setting_is_read_by_the_server() {
     let code = code_outside_the_settings();
+    let everything = &code;
     let mut unread = Vec::new();
     let mut count = 0;
     for (of, section, fields) in settings_by_section() {
         for field in fields {
             count += 1;
-            // By its section, or in a file that is handed the section by its type.
-            let read = code.iter().any(|code| {
+            // By its section; or in a file that is handed the section by its type, or beside one in a folder of its own.
+            let read = code.iter().any(|(path, code)| {
+                let handed = || {
+                    names(code, &of)
+                        || code_of_module(everything, path).is_some_and(|code| names(code, &of))
+                };
                 names(code, &format!("{section}.{field}"))
-                    || (names(code, &of) && names(code, &format!(".{field}")))
+                    || (names(code, &format!(".{field}")) && handed())
             });
             if !read {
                 unread.push(format!("{section}.{field}"));
