@@ -115,12 +115,16 @@ function bodyOf(request) {
   });
 }
 
+// Each visit begins afresh: whoever came before on this browser is nobody to this one.
+function forgetEarlierVisit(request) {
+  const kept = (request.headers.cookie ?? "").split("; ").filter((pair) => !pair.startsWith("_session"));
+  request.headers.cookie = kept.join("; ");
+}
+
 function html(response, status, text) {
   response.writeHead(status, {
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
-    // An earlier visitor's session would only be in the way of this one.
-    "set-cookie": ["_session=; Path=/; Max-Age=0", "_session.sig=; Path=/; Max-Age=0"],
   });
   response.end(text);
 }
@@ -151,6 +155,7 @@ server.listen(Number(args.port), "127.0.0.1", () => {
   server.on("request", (request, response) => {
     const { pathname } = new URL(request.url, issuer);
     if (pathname === "/health") return response.end("well\n");
+    if (pathname === "/authorize") forgetEarlierVisit(request);
     if (!pathname.startsWith("/interaction/")) return oidc(request, response);
     return interaction(provider, request, response).catch((error) => {
       console.error(error.message);
