@@ -155,7 +155,7 @@ server.listen(Number(args.port), "127.0.0.1", () => {
   server.on("request", (request, response) => {
     const { pathname } = new URL(request.url, issuer);
     if (pathname === "/health") return response.end("well\n");
-    if (pathname === "/authorize") forgetEarlierVisit(request);
+    if (pathname.startsWith("/authorize")) forgetEarlierVisit(request);
     if (!pathname.startsWith("/interaction/")) return oidc(request, response);
     return interaction(provider, request, response).catch((error) => {
       console.error(error.message);
