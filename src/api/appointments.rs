@@ -100,6 +100,8 @@ fn parse(
         location: form.location,
         contact_phone: form.contact.phone,
         contact_hours: form.contact.hours,
+        contact_email: form.contact.email,
+        bring: form.bring,
         instructions: form.instructions,
         cancel_reason: form.cancel_reason,
     })

@@ -5,6 +5,7 @@ mod answer;
 mod appointments;
 mod auth;
 mod body;
+mod change_requests;
 mod documents;
 mod letters;
 mod openapi;
@@ -96,6 +97,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 web::resource("/clinics/{clinic_code}/cancel").post(appointments::cancel_clinic),
             )
             .service(web::resource("/letters/{source_id}/replace").post(letters::replace))
+            .service(web::resource("/change-requests").get(change_requests::list))
+            .service(
+                web::resource("/change-requests/{id}/answer").post(change_requests::answer_one),
+            )
             .service(web::resource("/quarantine").get(quarantine::list))
             .default_service(web::to(unknown)),
     );

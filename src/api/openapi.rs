@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{appointments, documents, letters, patients, quarantine};
+use super::{appointments, change_requests, documents, letters, patients, quarantine};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -14,6 +14,8 @@ use super::{appointments, documents, letters, patients, quarantine};
         patients::put,
         appointments::put,
         appointments::cancel_clinic,
+        change_requests::list,
+        change_requests::answer_one,
         letters::state,
         letters::withdraw,
         letters::publish,

@@ -41,6 +41,16 @@ pub(super) struct ContactForm {
     pub hours: Option<String>,
 }
 
+/// Whom the patient asks about an appointment.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BookingContactForm {
+    pub phone: String,
+    #[schema(example = "Monday to Friday, 9am to 5pm")]
+    pub hours: Option<String>,
+    pub email: Option<String>,
+}
+
 /// The PDF: uploaded before (by its hash) or in the request.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -168,7 +178,9 @@ pub(super) struct AppointmentForm {
     /// Names one session of a clinic, so that the whole session can be cancelled at once.
     pub clinic_code: Option<String>,
     pub location: String,
-    pub contact: ContactForm,
+    pub contact: BookingContactForm,
+    /// What to bring.
+    pub bring: Option<String>,
     pub instructions: Option<String>,
     pub cancel_reason: Option<String>,
 }
@@ -233,4 +245,38 @@ pub(super) struct QuarantineList {
     pub items: Vec<QuarantineView>,
     /// Pass as `after` to read on; absent on the last page.
     pub next: Option<Uuid>,
+}
+
+/// A patient's request that waits for an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangeRequestView {
+    pub id: Uuid,
+    /// Your id of the appointment.
+    pub appointment: String,
+    /// `cancel` or `rebook`.
+    pub wish: String,
+    /// The patient's own words.
+    pub note: Option<String>,
+    pub asked_at: DateTime<Utc>,
+    /// Unanswered then, it becomes a task on the board.
+    pub answer_by: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangeRequestList {
+    pub items: Vec<ChangeRequestView>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeAnswerForm {
+    /// `accepted` or `declined`. Accepting changes nothing yet: send the appointment as it then stands.
+    pub answer: String,
+    /// Shown to the patient; 500 characters at most.
+    pub message: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangeAnswerView {
+    pub state: String,
 }

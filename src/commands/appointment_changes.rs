@@ -23,7 +23,7 @@ use crate::store::events::{self, Locked, NewEvent};
 use crate::store::history::{self, Entry};
 use crate::store::intake::PatientFacts;
 use crate::store::letters::{self, Outdated};
-use crate::store::{Principal, StoreError, Tx, endings};
+use crate::store::{Principal, StoreError, Tx, change_requests, endings};
 
 /// One change that the patient must hear of. Its row is written, its patient locked.
 pub(super) struct Change<'a> {
@@ -60,6 +60,7 @@ pub(super) async fn announce(
     let ids: Vec<AppointmentId> = changes.iter().map(|change| change.appointment).collect();
     let earlier = appointments::open_cases(tx, &ids).await?;
     endings::end(tx, &earlier, CaseEnd::Withdrawn, Some("overtaken")).await?;
+    change_requests::overtake(tx, of.principal, &ids).await?;
     let about = letters::about(tx, &ids).await?;
     let outdated = supersede(tx, changes, &about).await?;
     let announced: Vec<Announced<'_>> = changes

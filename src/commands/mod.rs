@@ -7,6 +7,7 @@ mod appointment_changes;
 pub mod arrive;
 mod births;
 pub mod cancel_clinic;
+pub mod change_appointment;
 pub mod choose_contact;
 pub mod close_account;
 pub mod close_task;

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_domain::appointment::{AppointmentChange, AppointmentState};
 use letterbox_domain::id::AppointmentId;
 use letterbox_domain::letter::LetterKind;
-use letterbox_domain::person::NhsNumber;
+use letterbox_domain::person::{Email, NhsNumber};
 use letterbox_domain::policy::Policy;
 use letterbox_domain::route::{Route, RouteReason};
 use serde_json::{Value, json};
@@ -50,7 +50,11 @@ pub struct NewAppointment {
     pub contact_phone: String,
     /// When.
     pub contact_hours: Option<String>,
-    /// What to bring or do.
+    /// Where to write about it.
+    pub contact_email: Option<String>,
+    /// What to bring.
+    pub bring: Option<String>,
+    /// What to do.
     pub instructions: Option<String>,
     /// Shown when it is cancelled.
     pub cancel_reason: Option<String>,
@@ -272,6 +276,8 @@ impl Put<'_> {
             location: &form.location,
             contact_phone: &form.contact_phone,
             contact_hours: form.contact_hours.as_deref(),
+            contact_email: form.contact_email.as_deref(),
+            bring: form.bring.as_deref(),
             instructions: form.instructions.as_deref(),
             cancel_reason: form.cancel_reason.as_deref(),
             restricted,
@@ -306,6 +312,18 @@ impl NewAppointment {
         check_line("/location", &self.location, 300)?;
         check_line("/contact/phone", &self.contact_phone, 40)?;
         check_optional_line("/contact/hours", self.contact_hours.as_deref(), 100)?;
+        check_optional_line("/contact/email", self.contact_email.as_deref(), 254)?;
+        if self
+            .contact_email
+            .as_deref()
+            .is_some_and(|email| Email::parse(email).is_err())
+        {
+            return Err(Refusal::field(
+                "/contact/email",
+                "Use an email address, or leave the field out.",
+            ));
+        }
+        check_text("/bring", self.bring.as_deref(), 2_000)?;
         check_text("/instructions", self.instructions.as_deref(), 2_000)?;
         check_optional_line("/cancel_reason", self.cancel_reason.as_deref(), 200)?;
         let (first, last) = (
@@ -384,6 +402,10 @@ impl NewAppointment {
             .option(self.contact_hours.as_deref());
         hash.option(self.instructions.as_deref())
             .option(self.cancel_reason.as_deref());
+        // Fields that came later count only where they are sent, so that earlier hashes stay what they were.
+        for field in [&self.contact_email, &self.bring].into_iter().flatten() {
+            hash.text(field);
+        }
         hash.done()
     }
 
@@ -394,8 +416,8 @@ impl NewAppointment {
             "nhs_number": self.nhs_number.expose(), "state": self.state.name(), "starts_at": self.starts_at,
             "minutes": self.minutes, "specialty": self.specialty, "clinic": self.clinic,
             "clinic_code": self.clinic_code, "location": self.location,
-            "contact": { "phone": self.contact_phone, "hours": self.contact_hours },
-            "instructions": self.instructions, "cancel_reason": self.cancel_reason,
+            "contact": { "phone": self.contact_phone, "hours": self.contact_hours, "email": self.contact_email },
+            "bring": self.bring, "instructions": self.instructions, "cancel_reason": self.cancel_reason,
         })
     }
 }

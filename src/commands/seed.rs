@@ -307,6 +307,7 @@ pub async fn seed_demo(store: &Store, nhs_login: Option<&str>) -> Result<Cast, S
         .filter(|one| one.key == "gwyn" || one.part == Part::PlayedPatient);
     let keys: Vec<&str> = invited.map(|one| one.patient).collect();
     let clinic_day = tx.clinic(CLINIC_CODE, &keys).await?;
+    tx.visit("margaret").await?;
     tx.commit().await?;
     Ok(Cast {
         personas: PERSONAS,
@@ -449,7 +450,7 @@ mod database_tests {
             .begin(&Principal::SERVER)
             .await
             .expect("the store answers");
-        let counted = "SELECT (SELECT count(*) FROM patients), (SELECT count(*) FROM appointments), (SELECT count(*) FROM grants)";
+        let counted = "SELECT (SELECT count(*) FROM patients), (SELECT count(*) FROM appointments WHERE clinic_code IS NOT NULL), (SELECT count(*) FROM grants)";
         let row = tx
             .query_one(counted, &[])
             .await

@@ -54,8 +54,8 @@ impl Browser {
     pub(super) async fn open_appointments(&self) -> anyhow::Result<usize> {
         let mut opened = 0;
         for list in [
-            "/my-health/appointments",
-            "/my-health/appointments?list=cancelled",
+            "/my-health/appointments/upcoming",
+            "/my-health/appointments/cancelled",
         ] {
             let page = self.get(list).await?.text().await?;
             let unread = forms(&page)

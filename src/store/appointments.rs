@@ -25,16 +25,17 @@ const KNOWN: &str = concat!(
 const PUT: &str = "
     INSERT INTO appointments (id, trust_id, source_id, patient_id, source_version, body_sha256, answer, state, change,
                               starts_at, minutes, specialty, clinic, clinic_code, location, contact_phone,
-                              contact_hours, instructions, cancel_reason, restricted, published_at, changed_at)
+                              contact_hours, instructions, cancel_reason, restricted, contact_email, bring, published_at,
+                              changed_at)
     VALUES ($1, $2, $3, $4, $5, $6, jsonb_build_object('route', $7::text, 'reason', $8::text), $9, $10, $11, $12, $13,
-            $14, $15, $16, $17, $18, $19, $20, $21, app_now(), app_now())
+            $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, app_now(), app_now())
     ON CONFLICT (trust_id, source_id) DO UPDATE SET
         source_version = excluded.source_version, body_sha256 = excluded.body_sha256, answer = excluded.answer,
         state = excluded.state, change = excluded.change, starts_at = excluded.starts_at, minutes = excluded.minutes,
         specialty = excluded.specialty, clinic = excluded.clinic, clinic_code = excluded.clinic_code,
         location = excluded.location, contact_phone = excluded.contact_phone, contact_hours = excluded.contact_hours,
         instructions = excluded.instructions, cancel_reason = excluded.cancel_reason,
-        restricted = excluded.restricted,
+        restricted = excluded.restricted, contact_email = excluded.contact_email, bring = excluded.bring,
         changed_at = CASE WHEN appointments.change < excluded.change THEN app_now() ELSE appointments.changed_at END";
 
 const SESSION: &str = "
@@ -172,7 +173,11 @@ pub struct AppointmentRow<'a> {
     pub contact_phone: &'a str,
     /// When.
     pub contact_hours: Option<&'a str>,
-    /// What to bring or do.
+    /// Where to write.
+    pub contact_email: Option<&'a str>,
+    /// What to bring.
+    pub bring: Option<&'a str>,
+    /// What to do.
     pub instructions: Option<&'a str>,
     /// Why it was cancelled.
     pub cancel_reason: Option<&'a str>,
@@ -209,6 +214,8 @@ pub async fn put(tx: &Tx, trust: TrustId, row: &AppointmentRow<'_>) -> Result<()
             &row.instructions,
             &row.cancel_reason,
             &row.restricted,
+            &row.contact_email,
+            &row.bring,
         ],
     )
     .await

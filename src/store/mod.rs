@@ -9,6 +9,7 @@ mod boards;
 mod case_commit;
 mod case_rows;
 mod cases;
+pub mod change_requests;
 pub mod choices;
 pub mod circle;
 mod circle_sweeps;

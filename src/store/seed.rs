@@ -226,11 +226,12 @@ impl Seeded {
                 .execute(
                     "INSERT INTO appointments (id, trust_id, source_id, patient_id, source_version, body_sha256, answer,
                         state, change, starts_at, minutes, specialty, clinic, clinic_code, location, contact_phone,
-                        contact_hours, instructions, opened_change, opened_at)
+                        contact_hours, instructions, bring, opened_change, opened_at)
                      VALUES ($1, $2, $3, $4, 0, ''::bytea, '{}', 'booked', 1,
                         ($5::timestamp + $6 * interval '5 minutes') AT TIME ZONE 'Europe/London', 30, 'Ophthalmology',
                         'Eye clinic', $7, 'Eye clinic, County Hospital, Hereford', '01432 000000',
-                        'Monday to Friday, 9am to 5pm', 'Please bring your glasses.', 1, app_now())",
+                        'Monday to Friday, 9am to 5pm', 'Please arrive ten minutes early.',
+                        'Your glasses, and a list of your medicines.', 1, app_now())",
                     &[
                         &Uuid::now_v7(),
                         &self.trust,
@@ -244,6 +245,28 @@ impl Seeded {
                 .await?;
         }
         Ok(day)
+    }
+
+    /// A visit of one patient on the first weekday at least four weeks on, at 10:20; it has been read.
+    pub async fn visit(&self, patient: &str) -> Result<(), StoreError> {
+        const VISIT: &str = "
+            INSERT INTO appointments (id, trust_id, source_id, patient_id, source_version, body_sha256, answer, state, change,
+                starts_at, minutes, specialty, clinic, location, contact_phone, contact_hours, contact_email, instructions,
+                bring, opened_change, opened_at)
+            SELECT $1, $2, $3, $4, 0, ''::bytea, '{}', 'booked', 1,
+                (day + CASE extract(isodow FROM day) WHEN 6 THEN 2 WHEN 7 THEN 1 ELSE 0 END + time '10:20')
+                    AT TIME ZONE 'Europe/London',
+                60, 'Ophthalmology', 'Eye clinic', 'Eye clinic, County Hospital, Hereford', '01432 000000',
+                'Monday to Friday, 9am to 5pm', 'eye.bookings@example.test', 'Please do not drive yourself.',
+                'Your glasses, and a list of your medicines.', 1, app_now()
+            FROM (SELECT (app_now() AT TIME ZONE 'Europe/London')::date + 28 AS day) AS planned";
+        let params: super::Params<'_> = &[
+            &Uuid::now_v7(),
+            &self.trust,
+            &format!("visit-{patient}"),
+            &self.patients[patient],
+        ];
+        self.tx.execute(VISIT, params).await.map(drop)
     }
 
     /// Many patients with accounts and sessions, by COPY.

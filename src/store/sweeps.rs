@@ -45,6 +45,7 @@ enum What {
     RescueMessages,
     SetAsideCases,
     AuditCases,
+    OverdueRequests,
 }
 
 struct Sweep {
@@ -71,6 +72,7 @@ impl LadderStore {
             sweep("dispatches.rescue", "30 * * * * *", What::RescueMessages),
             sweep("cases.set_aside", "50 * * * * *", What::SetAsideCases),
             sweep("tasks.escalate", "45 * * * * *", What::EscalateTasks),
+            sweep("requests.overdue", "50 * * * * *", What::OverdueRequests),
             sweep("tickets.sweep", "20 * * * * *", What::Delete(TICKETS)),
             sweep("nonces.sweep", "0 10 * * * *", What::Delete(NONCES)),
             sweep("sessions.sweep", "0 20 3 * * *", What::Delete(SESSIONS)),
@@ -155,6 +157,12 @@ impl Chore for Sweep {
             What::RescueMessages => ladder.rescue_messages().await?,
             What::SetAsideCases => ladder.set_aside_poisoned().await?,
             What::AuditCases => ladder.audit_cases().await?,
+            What::OverdueRequests => {
+                ladder
+                    .store
+                    .overdue_change_requests(&housekeeping())
+                    .await?
+            }
         })
     }
 }

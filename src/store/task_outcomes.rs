@@ -187,6 +187,10 @@ impl LadderStore {
             return Ok(TaskAnswer::ClosedAlready);
         }
         let trust = row.try_get::<_, Uuid>("trust_id")?.into();
+        // A request is answered where it stands, with a message to the patient.
+        if row.try_get::<_, &str>("kind")? == "change_request" {
+            return Ok(TaskAnswer::NotForThis);
+        }
         let is_dispute = row.try_get::<_, &str>("kind")? == "not_mine";
         if is_dispute != (done == Done::Accepted) {
             return Ok(TaskAnswer::NotForThis);

@@ -15,7 +15,7 @@ use super::failure::{Failure, data, page};
 use super::model::{BoardBody, Choice, ClinicRow, ItemRow, QuarantineRow, TaskRow};
 use super::page::{Chrome, render, see_other};
 use super::portal::{Reader, live};
-use super::{opening, words};
+use super::{opening, requests, words};
 use crate::commands::calendars;
 use crate::store::pages::{self, ClinicView, ItemView, QuarantineView, SessionView, TaskView};
 
@@ -164,6 +164,8 @@ async fn body(reader: &Reader, trust: TrustId, name: String) -> Result<BoardBody
         settled: items(&board.settled),
         no_quarantine: board.quarantine.is_empty(),
         quarantine: board.quarantine.iter().map(quarantine_row).collect(),
+        no_requests: board.requests.is_empty(),
+        requests: board.requests.iter().map(requests::row).collect(),
     })
 }
 
@@ -246,7 +248,7 @@ fn task_row(task: &TaskView) -> TaskRow {
         }),
         url: format!("/board/tasks/{}", task.id),
         calls,
-        resolves: !calls && task.kind != "not_mine",
+        resolves: !calls && !matches!(task.kind.as_str(), "not_mine" | "change_request"),
         accepts: task.kind == "not_mine",
     }
 }
@@ -258,6 +260,7 @@ fn title_of(kind: &str) -> &'static str {
         "returned_post" => "A letter came back",
         "correction" => "Tell the patient what is right",
         "quarantine" => "Look at input we could not take",
+        "change_request" => "Answer a request to change an appointment",
         "not_mine" => "A patient says that a letter is not theirs",
         "failed_opening" => "A patient could not open a letter",
         _ => "Something needs a person",
@@ -285,6 +288,9 @@ fn why(task: &TaskView) -> String {
             format!("“{title}” ({clinic}{when}) has not been opened. Paper would come too late.")
         }
         ("no_address", _, _) => format!("{clinic}{when}: there is no address to post to."),
+        ("change_request", _, _) => format!(
+            "{clinic}{when}: the patient has waited a working day. Answer it under “Requests” below."
+        ),
         (_, Some(title), _) => format!("“{title}” ({clinic}{when})"),
         (_, None, _) => format!("{clinic}{when}"),
     }
@@ -343,6 +349,10 @@ fn session_choice(session: &SessionView) -> Choice {
         words::time(session.starts_at),
         words::count(session.patients, "patient")
     );
+    let text = match session.coming {
+        0 => text,
+        coming => format!("{text}, {coming} will be there"),
+    };
     choice(text, format!("{}|{}", session.code, session.day))
 }
 

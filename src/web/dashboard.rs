@@ -128,7 +128,7 @@ async fn appointments(desk: &Desk) -> Result<Card, Failure> {
         _ => "None to come".to_owned(),
     };
     let href = if cancelled > 0 {
-        "/my-health/appointments?list=cancelled"
+        "/my-health/appointments/cancelled"
     } else {
         "/my-health/appointments"
     };

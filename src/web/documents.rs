@@ -189,6 +189,7 @@ async fn body(desk: &Desk, part: &Part) -> Result<DocumentsBody, Failure> {
             .parse::<NaiveDate>()
             .map(|day| day.to_string())
             .unwrap_or_default(),
+        appointments_url: (!own).then(|| desk.appointments_at.clone()),
         paper_url: own.then(|| format!("{}/paper", desk.letters_at)),
     })
 }

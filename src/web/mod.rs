@@ -8,6 +8,7 @@ pub mod page;
 pub mod templates;
 
 mod account;
+mod appointment;
 mod appointments;
 mod assets;
 mod board;
@@ -21,6 +22,7 @@ mod documents;
 mod entrance;
 mod failure;
 mod hiding;
+mod ics;
 mod invitations;
 mod inviting;
 mod join;
@@ -36,6 +38,7 @@ mod paper;
 mod people;
 mod place;
 mod portal;
+mod requests;
 mod roll_out;
 #[cfg(test)]
 mod samples;
@@ -87,6 +90,8 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         not_mine::routes,
         letter::routes,
         appointments::routes,
+        appointment::routes,
+        requests::routes,
         circle::routes,
         inviting::routes,
         invitations::routes,

@@ -143,6 +143,8 @@ pub(crate) struct Desk {
     pub(crate) patient: PatientId,
     /// Where its letters live: `/my-health/documents` or `/people/{grant}/documents`.
     pub(crate) letters_at: String,
+    /// Where its appointments live: `/my-health/appointments` or `/people/{grant}/appointments`.
+    pub(crate) appointments_at: String,
     /// First name of the patient, if the reader is a carer.
     pub(crate) viewing: Option<String>,
 }
@@ -165,6 +167,7 @@ impl Desk {
             viewer,
             patient,
             letters_at: "/my-health/documents".to_owned(),
+            appointments_at: "/my-health/appointments".to_owned(),
             viewing: None,
             reader,
         })
@@ -174,10 +177,12 @@ impl Desk {
         let shared = pages::shared_patient(&reader.tx, reader.session.account, grant).await?;
         let (grant, given, _) = shared.ok_or(Failure::NotFound)?;
         let letters_at = format!("/people/{}/documents", grant.id);
+        let appointments_at = format!("/people/{}/appointments", grant.id);
         Ok(Self {
             viewer: Viewer::Carer(grant),
             patient: grant.patient,
             letters_at,
+            appointments_at,
             viewing: Some(given),
             reader,
         })
@@ -191,10 +196,15 @@ impl Desk {
 
     /// The frame of one of this mailbox's pages.
     pub(crate) fn chrome(&self, title: &str) -> Chrome {
+        self.chrome_at(title, "/my-health/documents")
+    }
+
+    /// The same for a page elsewhere in the patient's menu.
+    pub(crate) fn chrome_at(&self, title: &str, here: &str) -> Chrome {
         let here = if self.viewing.is_some() {
             "/people"
         } else {
-            self.letters_at.as_str()
+            here
         };
         Chrome {
             viewing: self.viewing.clone(),

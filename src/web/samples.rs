@@ -1,6 +1,7 @@
 //! Every page from sample data, written to `build/samples` for the eye and checked for what it must and must not say.
 
 mod account;
+mod appointments;
 mod circle;
 mod demo;
 mod documents;
@@ -250,9 +251,9 @@ fn appointments() {
             Fact::new("Place", "The County Hospital"),
         ],
         instructions: vec!["Please bring your glasses.".to_owned()],
-        hide: None,
         clinic: "the eye clinic".to_owned(),
         contact: "01432 000000".to_owned(),
+        ..AppointmentBody::default()
     };
     written(
         "appointment",

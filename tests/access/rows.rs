@@ -19,6 +19,8 @@ pub(crate) enum Rule {
     Grant,
     /// The same, for letters that the grant covers.
     SharedLetter,
+    /// The same, for appointments.
+    SharedAppointment,
     /// Staff of the trust.
     Staff,
     /// Managers of the trust; clerks may look, not change.
@@ -36,6 +38,9 @@ impl Rule {
             Self::Mailbox => matches!(person, Person::Owner | Person::OtherPatient),
             Self::Owner => matches!(person, Person::Owner),
             Self::Grant => person.has_a_grant(),
+            Self::SharedAppointment => {
+                matches!(person, Person::AppointmentsCarer | Person::EverythingCarer)
+            }
             Self::SharedLetter => matches!(
                 person,
                 Person::AppointmentLettersCarer
@@ -211,6 +216,58 @@ pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
         "/people/{grant}/documents/{letter}/wrong",
         Rule::SharedLetter,
     ),
+    ("GET", "/my-health/appointments/upcoming", Rule::Mailbox),
+    ("GET", "/my-health/appointments/past", Rule::Mailbox),
+    ("GET", "/my-health/appointments/cancelled", Rule::Mailbox),
+    ("GET", "/my-health/appointments/lists.json", Rule::Mailbox),
+    ("GET", "/people/{grant}/appointments", Rule::Grant),
+    ("GET", "/people/{grant}/appointments.json", Rule::Grant),
+    (
+        "GET",
+        "/my-health/appointments/{appointment}/now.json",
+        Rule::Owner,
+    ),
+    (
+        "GET",
+        "/my-health/appointments/{appointment}/calendar.ics",
+        Rule::Owner,
+    ),
+    (
+        "POST",
+        "/my-health/appointments/{appointment}/coming",
+        Rule::Owner,
+    ),
+    (
+        "GET",
+        "/my-health/appointments/{appointment}/request",
+        Rule::Owner,
+    ),
+    (
+        "POST",
+        "/my-health/appointments/{appointment}/request",
+        Rule::Owner,
+    ),
+    (
+        "POST",
+        "/my-health/appointments/{appointment}/request/take-back",
+        Rule::Owner,
+    ),
+    (
+        "GET",
+        "/people/{grant}/appointments/{appointment}",
+        Rule::SharedAppointment,
+    ),
+    (
+        "GET",
+        "/people/{grant}/appointments/{appointment}/now.json",
+        Rule::SharedAppointment,
+    ),
+    (
+        "POST",
+        "/people/{grant}/appointments/{appointment}/open",
+        Rule::SharedAppointment,
+    ),
+    ("POST", "/board/requests/{request}", Rule::Staff),
 ];
 
 /// The row of a door.

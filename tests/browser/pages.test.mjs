@@ -23,8 +23,8 @@ after(async () => {
 });
 
 const PLACES = {
-  "margaret": ["/", "/my-health/documents", "/my-health/appointments", "/my-health/appointments?list=past", "/my-health/appointments?list=cancelled", "/connect/circle-of-care", "/nowhere"],
-  "gwyn": ["/my-health/appointments?list=cancelled"],
+  "margaret": ["/", "/my-health/documents", "/my-health/appointments", "/my-health/appointments/past", "/my-health/appointments/cancelled", "/connect/circle-of-care", "/nowhere"],
+  "gwyn": ["/my-health/appointments/cancelled"],
   "susan": ["/people"],
   "booking": ["/board"],
 };

@@ -12,6 +12,7 @@
 pub mod account_mail;
 pub mod appointment;
 pub mod case;
+pub mod change_request;
 pub mod choice;
 pub mod circle;
 pub mod dispatch;
@@ -24,6 +25,7 @@ pub mod ladder;
 pub mod letter;
 pub mod mailbox;
 pub mod message;
+pub mod month;
 pub mod person;
 pub mod policy;
 pub mod promise;

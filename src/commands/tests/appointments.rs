@@ -39,12 +39,18 @@ pub(super) fn appointment(
         location: "Eye unit, first floor".to_owned(),
         contact_phone: "01632 960002".to_owned(),
         contact_hours: None,
+        contact_email: None,
+        bring: None,
         instructions: None,
         cancel_reason: None,
     }
 }
 
-async fn put(db: &TestDb, hospital: &Hospital, form: &NewAppointment) -> (AppointmentAnswer, Wake) {
+pub(super) async fn put(
+    db: &TestDb,
+    hospital: &Hospital,
+    form: &NewAppointment,
+) -> (AppointmentAnswer, Wake) {
     put_appointment(db.store(), &hospital.system, form)
         .await
         .expect("taken in")

@@ -1,6 +1,7 @@
 //! Intake against a real database: what is promised to trusts and patients.
 
 mod appointments;
+mod change_requests;
 mod documents;
 mod faults;
 mod joining;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use letterbox_domain::appointment::AppointmentState;
+use letterbox_domain::change_request::{RequestState, Wish};
 use letterbox_domain::id::{AppointmentId, PatientId, TrustId};
 use letterbox_domain::policy::Policy;
 use tokio_postgres::Row;
@@ -28,7 +29,14 @@ pub struct AppointmentView {
     pub location: String,
     pub contact_phone: String,
     pub contact_hours: Option<String>,
+    pub contact_email: Option<String>,
     pub instructions: Option<String>,
+    /// What to bring.
+    pub bring: Option<String>,
+    /// When the patient said "I'll be there", of the appointment as it now stands.
+    pub coming_at: Option<DateTime<Utc>>,
+    /// The patient's latest request to cancel or rebook it.
+    pub request: Option<RequestView>,
     pub cancel_reason: Option<String>,
     pub restricted: bool,
     pub hidden: bool,
@@ -38,6 +46,38 @@ pub struct AppointmentView {
     pub policy: Arc<Policy>,
     /// The database's time.
     pub now: DateTime<Utc>,
+}
+
+/// A request to cancel or rebook.
+#[derive(Clone)]
+pub struct RequestView {
+    pub wish: Wish,
+    pub state: RequestState,
+    pub asked_at: DateTime<Utc>,
+    /// The hospital's answer, in its words.
+    pub message: Option<String>,
+}
+
+impl RequestView {
+    /// Whether the hospital has still to answer.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state == RequestState::Pending
+    }
+
+    fn read(row: &Row) -> Result<Option<Self>, StoreError> {
+        let Some(wish) = row.get::<_, Option<&str>>("wish") else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            wish: Wish::from_name(wish)
+                .ok_or_else(|| StoreError::corrupt("change_requests", "wish", "no such wish"))?,
+            state: RequestState::from_name(row.get("request_state"))
+                .ok_or_else(|| StoreError::corrupt("change_requests", "state", "no such state"))?,
+            asked_at: row.get("asked_at"),
+            message: row.get("message"),
+        }))
+    }
 }
 
 impl std::fmt::Debug for AppointmentView {
@@ -82,10 +122,14 @@ macro_rules! select_appointments {
         concat!(
             "SELECT a.id, a.patient_id, a.trust_id, a.state AS booking, a.change, a.starts_at, a.minutes, a.specialty, ",
             "a.clinic, a.location, a.contact_phone, a.contact_hours, a.instructions, a.cancel_reason, a.restricted, ",
-            "a.hidden_at IS NOT NULL AS hidden, t.name AS trust, t.policy_version AS current_policy, ",
+            "a.hidden_at IS NOT NULL AS hidden, t.name AS trust, t.policy_version AS current_policy, a.contact_email, a.bring, ",
+            "CASE WHEN a.coming_change = a.change THEN a.coming_at END AS coming_at, ",
+            "asked.wish, asked.state AS request_state, asked.asked_at, asked.message, ",
             appointment_facts!(),
             " FROM appointments a JOIN trusts t ON t.id = a.trust_id ",
             appointment_joins!(),
+            " LEFT JOIN LATERAL (SELECT r.wish, r.state, r.asked_at, r.message FROM change_requests r ",
+            "WHERE r.appointment_id = a.id ORDER BY r.asked_at DESC, r.id DESC LIMIT 1) AS asked ON true ",
         )
     };
 }
@@ -150,7 +194,11 @@ async fn read(tx: &Tx, row: &Row) -> Result<AppointmentView, StoreError> {
         location: row.get("location"),
         contact_phone: row.get("contact_phone"),
         contact_hours: row.get("contact_hours"),
+        contact_email: row.get("contact_email"),
         instructions: row.get("instructions"),
+        bring: row.get("bring"),
+        coming_at: row.get("coming_at"),
+        request: RequestView::read(row)?,
         cancel_reason: row.get("cancel_reason"),
         restricted: row.get("restricted"),
         hidden: row.get("hidden"),

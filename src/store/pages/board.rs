@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::appointments::{appointment_facts, appointment_joins};
+use crate::store::change_requests::{self, WaitingRequest};
 use crate::store::standing::{Facts, letter_facts, letter_joins};
 use crate::store::{StoreError, Tx, policies};
 
@@ -26,6 +27,8 @@ pub struct Board {
     pub notices: Vec<ItemView>,
     pub settled: Vec<ItemView>,
     pub quarantine: Vec<QuarantineView>,
+    /// Patients' requests that wait for an answer.
+    pub requests: Vec<WaitingRequest>,
     /// The database's time.
     pub now: DateTime<Utc>,
 }
@@ -90,6 +93,8 @@ pub struct SessionView {
     pub day: NaiveDate,
     pub starts_at: DateTime<Utc>,
     pub patients: i64,
+    /// Patients who said "I'll be there".
+    pub coming: i64,
 }
 
 /// Input that was refused and that somebody must look at.
@@ -172,10 +177,11 @@ const TASKS: &str = "
            coalesce(a.state = 'cancelled', false) AS appointment_cancelled, q.detail, app_now() AS now
     FROM tasks k
     LEFT JOIN cases c ON c.id = k.case_id
+    LEFT JOIN change_requests r ON r.id = k.request_id
     LEFT JOIN letters l ON l.id = coalesce(k.letter_id, c.letter_id)
-    LEFT JOIN patients p ON p.id = coalesce(l.patient_id, c.patient_id)
+    LEFT JOIN patients p ON p.id = coalesce(l.patient_id, c.patient_id, r.patient_id)
     LEFT JOIN appointments about ON about.id = l.appointment_id
-    LEFT JOIN appointments a ON a.id = c.appointment_id
+    LEFT JOIN appointments a ON a.id = coalesce(c.appointment_id, r.appointment_id)
     LEFT JOIN quarantine q ON q.id = k.quarantine_id
     WHERE k.trust_id = $1 AND k.closed_at IS NULL ORDER BY k.due_at, k.id LIMIT $2";
 
@@ -192,7 +198,7 @@ const CLINICS: &str = "
 
 const SESSIONS: &str = "
     SELECT clinic_code, clinic, (starts_at AT TIME ZONE 'Europe/London')::date AS day, min(starts_at) AS starts_at,
-           count(*) AS patients
+           count(*) AS patients, count(*) FILTER (WHERE coming_change = change) AS coming
     FROM appointments
     WHERE trust_id = $1 AND state = 'booked' AND clinic_code IS NOT NULL AND starts_at > app_now()
     GROUP BY clinic_code, clinic, day ORDER BY min(starts_at), clinic_code LIMIT $2";
@@ -240,6 +246,7 @@ pub async fn board(tx: &Tx, trust: TrustId) -> Result<Board, StoreError> {
         notices: items(tx, trust, NOTICED_LETTERS, NOTICED_APPOINTMENTS).await?,
         settled,
         quarantine: quarantine.iter().map(quarantined).collect(),
+        requests: change_requests::waiting(tx, trust).await?,
     })
 }
 
@@ -315,6 +322,7 @@ fn session(row: &Row) -> SessionView {
         day: row.get("day"),
         starts_at: row.get("starts_at"),
         patients: row.get("patients"),
+        coming: row.get("coming"),
     }
 }
 

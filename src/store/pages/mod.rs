@@ -14,7 +14,7 @@ mod people;
 mod roll_out;
 
 pub use account::{AccountView, LookView, LookedBy, account, looks};
-pub use appointments::{AppointmentView, appointment, appointments};
+pub use appointments::{AppointmentView, RequestView, appointment, appointments};
 pub use board::{
     Board, ClinicView, CountsView, ItemView, QuarantineView, SessionView, TaskView, board,
 };

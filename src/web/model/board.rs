@@ -29,6 +29,22 @@ pub(crate) struct BoardBody {
     pub(crate) no_settled: bool,
     pub(crate) quarantine: Vec<QuarantineRow>,
     pub(crate) no_quarantine: bool,
+    pub(crate) requests: Vec<RequestRow>,
+    pub(crate) no_requests: bool,
+}
+
+/// A patient's request to cancel or rebook.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct RequestRow {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) phone: Option<String>,
+    /// The patient's own words.
+    pub(crate) note: Option<String>,
+    pub(crate) due: String,
+    pub(crate) tone: &'static str,
+    pub(crate) reference: String,
+    pub(crate) url: String,
 }
 
 /// Something a person must do.

@@ -20,6 +20,8 @@ pub(crate) struct DocumentsBody {
     pub(crate) to: String,
     /// What a search came to; nothing where all letters are shown.
     pub(crate) found: Option<String>,
+    /// The same person's appointments, for a carer; a patient has a menu.
+    pub(crate) appointments_url: Option<String>,
     /// "Always post my letters"; the patient's own page only.
     pub(crate) paper_url: Option<String>,
 }

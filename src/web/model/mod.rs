@@ -17,8 +17,11 @@ pub(crate) use account::{
     AccountBody, AccountRow, AccountTab, ContactBody, DeleteBody, DeletedBody, FormatBody,
     FormatChoice, LookRow, LookedBody, PostBody, WayRow,
 };
-pub(crate) use appointments::{AppointmentBody, AppointmentRow, AppointmentsBody};
-pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, TaskRow};
+pub(crate) use appointments::{
+    AppointmentBody, AppointmentRow, AppointmentsBody, CalendarBody, CalendarDay, CalendarWeek,
+    RequestBody,
+};
+pub(crate) use board::{BoardBody, ClinicRow, ItemRow, QuarantineRow, RequestRow, TaskRow};
 pub(crate) use circle::{
     CarerRow, ChangeBody, CircleBody, HideForm, Hint, InvitationBody, InviteBody, LeaveBody,
     PeopleBody, PersonRow, PreferencesBody, Problems, Tick,
