@@ -3,8 +3,11 @@
 //! The framer (tungstenite) is driven by hand: it reads and writes without blocking, and readiness comes from
 //! `poll_read_ready`/`poll_write_ready`, which put *our* waker into the socket. The async wrapper would add two
 //! waker proxies a session, and `readable()` would leave the finished HTTP task alive in the socket's waker slot.
+//! It exists while something is half here or half gone: an idle session keeps no framer and no buffer (tungstenite
+//! keeps its buffers at the size of the largest frame either way, so one long frame would weigh for hours).
 //! It never compresses, never buffers more than one message either way, and never decides why a session ends.
 
+use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,9 +20,10 @@ use tokio_tungstenite::tungstenite::protocol::{
 };
 use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
+use super::bounds::Bounds;
 use super::close::Ending;
 
-/// Read ahead at most this much: it stays allocated for the session's life. A receipt is 150 bytes.
+/// Read at most this much at once; never beyond the frame at hand. An acknowledgement fits, a receipt is 150 bytes.
 const READ_BUFFER_BYTES: usize = 64;
 /// One message may take so many times its largest size on the wire, headers of its fragments included. Without it a
 /// peer could send empty fragments for ever inside one message, and no other limit would count them.
@@ -43,20 +47,35 @@ pub(super) enum Received {
 /// A framed socket.
 pub(super) struct Socket {
     io: TcpStream,
+    /// The largest message that is taken.
+    most_bytes: usize,
+    /// None between messages.
+    framer: Option<Box<Framer>>,
+    /// The kernel did not take everything that was to leave.
+    unsent: bool,
+}
+
+/// One message on its way, in or out.
+struct Framer {
     context: WebSocketContext,
+    inbound: Inbound,
+}
+
+/// What has come in of it.
+struct Inbound {
+    /// Bytes that came with the handshake and have not been framed yet.
+    early: VecDeque<u8>,
+    bounds: Bounds,
     /// Bytes read since the last whole message.
     since_message: usize,
     /// And how many there may be.
     most_for_message: usize,
-    /// The kernel did not take everything that was to leave.
-    unsent: bool,
 }
 
 /// The socket as the framer sees it: reads and writes what is possible now.
 struct Now<'a> {
     io: &'a TcpStream,
-    since_message: &'a mut usize,
-    most_for_message: usize,
+    inbound: &'a mut Inbound,
 }
 
 /// Marks our own refusal inside an I/O error.
@@ -66,11 +85,19 @@ struct TooManyPieces;
 
 impl io::Read for Now<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if *self.since_message > self.most_for_message {
+        let inbound = &mut *self.inbound;
+        if inbound.since_message > inbound.most_for_message {
             return Err(io::Error::other(TooManyPieces));
         }
-        let count = self.io.try_read(buffer)?;
-        *self.since_message += count;
+        let most = buffer.len().min(inbound.bounds.wanted());
+        let buffer = &mut buffer[..most];
+        let count = if inbound.early.is_empty() {
+            self.io.try_read(buffer)?
+        } else {
+            io::Read::read(&mut inbound.early, buffer)?
+        };
+        inbound.bounds.passed(&buffer[..count]);
+        inbound.since_message += count;
         Ok(count)
     }
 }
@@ -93,19 +120,13 @@ pub(super) fn accept_key(key: &[u8]) -> String {
 impl Socket {
     /// Takes over after the 101 has been written; `early` is what the peer sent behind its request.
     ///
-    /// Larger messages than `most_bytes` go by HTTPS; one inbound frame of this size pins as much for the session's life.
+    /// Larger messages than `most_bytes` go by HTTPS.
     pub(super) fn new(io: TcpStream, early: Vec<u8>, most_bytes: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(MAX_UNSENT_BYTES)
-            .max_message_size(Some(most_bytes))
-            .max_frame_size(Some(most_bytes));
+        let framer = (!early.is_empty()).then(|| Framer::new(early, most_bytes));
         Self {
             io,
-            context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)),
-            since_message: 0,
-            most_for_message: WIRE_FOR_MESSAGE * most_bytes,
+            most_bytes,
+            framer,
             unsent: false,
         }
     }
@@ -113,14 +134,17 @@ impl Socket {
     /// Waits for the next whole message.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Ending>> {
         loop {
-            let mut now = Now {
-                io: &self.io,
-                since_message: &mut self.since_message,
-                most_for_message: self.most_for_message,
-            };
-            match self.context.read(&mut now) {
-                Ok(message) => return Poll::Ready(self.received(message)),
+            if self.framer.is_none() && ready!(self.io.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(Err(Ending::PeerLeft));
+            }
+            match self.framed(|context, now| context.read(now)) {
+                Ok(message) => {
+                    let received = self.received(message);
+                    self.rest();
+                    return Poll::Ready(received);
+                }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.rest();
                     if ready!(self.io.poll_read_ready(cx)).is_err() {
                         return Poll::Ready(Err(Ending::PeerLeft));
                     }
@@ -130,8 +154,30 @@ impl Socket {
         }
     }
 
+    /// Lets the framer do something with what the socket takes and gives now.
+    fn framed<T>(&mut self, act: impl FnOnce(&mut WebSocketContext, &mut Now<'_>) -> T) -> T {
+        let make = || Framer::new(Vec::new(), self.most_bytes);
+        let framer = self.framer.get_or_insert_with(make);
+        let mut now = Now {
+            io: &self.io,
+            inbound: &mut framer.inbound,
+        };
+        act(&mut framer.context, &mut now)
+    }
+
+    /// Lets the framer go unless something is half here or half gone.
+    fn rest(&mut self) {
+        let idle =
+            |framer: &Framer| framer.inbound.early.is_empty() && framer.inbound.bounds.at_rest();
+        if !self.unsent && self.framer.as_deref().is_some_and(idle) {
+            self.framer = None;
+        }
+    }
+
     fn received(&mut self, message: Message) -> Result<Received, Ending> {
-        self.since_message = 0;
+        if let Some(framer) = &mut self.framer {
+            framer.inbound.since_message = 0;
+        }
         match message {
             Message::Text(text) => Ok(Received::Text(text)),
             Message::Ping(_) => {
@@ -159,22 +205,14 @@ impl Socket {
     /// # Errors
     /// [`Ending::PeerLeft`] when the connection is broken.
     pub(super) fn send(&mut self, text: String) -> Result<(), Ending> {
-        let mut now = Now {
-            io: &self.io,
-            since_message: &mut self.since_message,
-            most_for_message: self.most_for_message,
-        };
-        let outcome = self.context.write(&mut now, Message::text(text));
-        self.after_write(outcome)
+        let outcome = self.framed(|context, now| context.write(now, Message::text(text)));
+        let sent = self.after_write(outcome);
+        self.rest();
+        sent
     }
 
     fn flush_now(&mut self) -> Result<(), Ending> {
-        let mut now = Now {
-            io: &self.io,
-            since_message: &mut self.since_message,
-            most_for_message: self.most_for_message,
-        };
-        let outcome = self.context.flush(&mut now);
+        let outcome = self.framed(|context, now| context.flush(now));
         self.after_write(outcome)
     }
 
@@ -197,6 +235,7 @@ impl Socket {
                 return Poll::Ready(Err(Ending::PeerLeft));
             }
             self.flush_now()?;
+            self.rest();
         }
         Poll::Ready(Ok(()))
     }
@@ -209,12 +248,9 @@ impl Socket {
                 code: CloseCode::from(code),
                 reason: why.reason().into(),
             };
-            let mut now = Now {
-                io: &self.io,
-                since_message: &mut self.since_message,
-                most_for_message: self.most_for_message,
-            };
-            let told = self.context.close(&mut now, Some(frame)).is_ok();
+            let told = self
+                .framed(|context, now| context.close(now, Some(frame)))
+                .is_ok();
             if told && farewell(&mut self.io).await {
                 return;
             }
@@ -224,6 +260,26 @@ impl Socket {
         }
         // Failure only means that the connection is gone already.
         self.io.set_zero_linger().ok();
+    }
+}
+
+impl Framer {
+    fn new(early: Vec<u8>, most_bytes: usize) -> Box<Self> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_UNSENT_BYTES)
+            .max_message_size(Some(most_bytes))
+            .max_frame_size(Some(most_bytes));
+        Box::new(Self {
+            context: WebSocketContext::new(Role::Server, Some(config)),
+            inbound: Inbound {
+                early: early.into(),
+                bounds: Bounds::default(),
+                since_message: 0,
+                most_for_message: WIRE_FOR_MESSAGE * most_bytes,
+            },
+        })
     }
 }
 

@@ -4,11 +4,12 @@
 //! Nothing here decides who may see what (identity), keeps a mailbox (actors) or writes SQL (store).
 //!
 //! In reading order: [`door`] and `handshake` let a socket in; `hello` learns who it is; `session` serves it through
-//! `framing` and `frame`; `gate`, `wheel` and `registry` are what the rest of the node sees of it; [`close`] says
+//! `framing` (with `bounds`) and `frame`; `gate`, `wheel` and `registry` are what the rest of the node sees of it; [`close`] says
 //! how it ends. The protocol is specified in `docs/protocol.md`.
 
 mod admission;
 mod attach;
+mod bounds;
 pub mod boxes;
 pub mod close;
 mod commits;
