@@ -20,7 +20,6 @@ use super::ladder::PolicyKey;
 /// One case with everything a decision, a jump or a message needs. Selected by [`CASE_COLUMNS`].
 pub(super) struct CaseRow {
     pub(super) id: Uuid,
-    pub(super) fence: i64,
     pub(super) trust: Uuid,
     pub(super) patient: Uuid,
     pub(super) letter: Option<Uuid>,
@@ -45,14 +44,13 @@ pub(super) struct CaseRow {
     pub(super) now: DateTime<Utc>,
 }
 
-/// Columns of a [`CaseRow`] for a relation `c` with the columns of `cases`, joined by [`CASE_JOINS`].
-macro_rules! case_columns {
+/// Columns that [`view`] reads for a relation `c` with the columns of `cases`, joined by [`view_joins!`]: a claim
+/// reads a hundred cases at a time, so nothing else is in it.
+macro_rules! view_columns {
     () => {
-        "c.id, c.fence, c.trust_id, c.patient_id, c.letter_id, c.appointment_id, c.policy_version, \
-         c.urgent, c.step_rungs, c.step_ats, c.climbed, c.deadline_at, c.promised_at, c.due_at, c.end_kind, \
-         l.state AS letter_state, l.kind AS letter_kind, \
-         coalesce(l.restricted, a.restricted) AS restricted, \
-         coalesce(a.starts_at, la.starts_at) AS known_by, \
+        "c.id, c.fence, c.trust_id, c.patient_id, c.policy_version, \
+         c.urgent, c.step_rungs, c.step_ats, c.climbed, c.deadline_at, c.promised_at, c.due_at, \
+         l.state AS letter_state, \
          a.change > c.appointment_change AS overtaken, a.opened_change >= c.appointment_change AS seen, \
          CASE WHEN p.post_unsafe_since IS NULL THEN p.address_lines ELSE '{}' END AS address_lines, \
          p.deceased_at IS NOT NULL AS deceased, \
@@ -61,31 +59,65 @@ macro_rules! case_columns {
              AS has_email, \
          account.mobile IS NOT NULL AND account.mobile_verified_at IS NOT NULL AND m.text_choice = 'on' AND NOT EXISTS \
              (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (c.patient_id, 'text', account.mobile)) \
-             AS has_mobile, \
-         account.email, account.email_verified_at, account.mobile, account.mobile_verified_at, \
-         app_now() AS now"
+             AS has_mobile"
     };
 }
 
-/// Joins for [`case_columns!`].
-macro_rules! case_joins {
+/// Joins for [`view_columns!`].
+macro_rules! view_joins {
     () => {
         " JOIN patients p ON p.id = c.patient_id \
           LEFT JOIN letters l ON l.id = c.letter_id \
-          LEFT JOIN appointments la ON la.id = l.appointment_id \
           LEFT JOIN appointments a ON a.id = c.appointment_id \
           LEFT JOIN memberships m ON m.patient_id = c.patient_id AND m.left_at IS NULL \
           LEFT JOIN accounts account ON account.id = m.account_id AND account.closed_at IS NULL "
     };
 }
 
-pub(super) use {case_columns, case_joins};
+/// Columns of a [`CaseRow`] for a relation `c` with the columns of `cases`, joined by [`case_joins!`].
+macro_rules! case_columns {
+    () => {
+        concat!(
+            $crate::store::case_rows::view_columns!(),
+            ", c.letter_id, c.appointment_id, c.end_kind, l.kind AS letter_kind, \
+             coalesce(l.restricted, a.restricted) AS restricted, \
+             coalesce(a.starts_at, la.starts_at) AS known_by, \
+             account.email, account.email_verified_at, account.mobile, account.mobile_verified_at, \
+             app_now() AS now"
+        )
+    };
+}
+
+/// Joins for [`case_columns!`].
+macro_rules! case_joins {
+    () => {
+        concat!(
+            $crate::store::case_rows::view_joins!(),
+            " LEFT JOIN appointments la ON la.id = l.appointment_id "
+        )
+    };
+}
+
+pub(super) use {case_columns, case_joins, view_columns, view_joins};
+
+/// What [`letterbox_domain::ladder::decide`] looks at, for a case that is open. Selected by [`view_columns!`].
+pub(super) fn view(row: &Row, policy: &Policy) -> Result<CaseView, StoreError> {
+    Ok(CaseView {
+        state: CaseState::Open,
+        subject: subject(row)?,
+        plan: plan(row)?,
+        climbed: usize::try_from(row.try_get::<_, i16>("climbed")?).unwrap_or(0),
+        due_at: row.try_get("due_at")?,
+        contacts: contacts(row)?,
+        nudge_hours: policy.nudge_hours,
+        recheck_every: recheck(policy),
+    })
+}
 
 impl CaseRow {
     pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,
-            fence: row.try_get("fence")?,
             trust: row.try_get("trust_id")?,
             patient: row.try_get("patient_id")?,
             letter: row.try_get("letter_id")?,
@@ -106,20 +138,6 @@ impl CaseRow {
             restricted: row.try_get("restricted")?,
             now: row.try_get("now")?,
         })
-    }
-
-    /// What [`letterbox_domain::ladder::decide`] looks at.
-    pub(super) fn view(&self, policy: &Policy) -> CaseView {
-        CaseView {
-            state: self.state,
-            subject: self.subject,
-            plan: self.plan.clone(),
-            climbed: usize::try_from(self.climbed).unwrap_or(0),
-            due_at: self.due_at,
-            contacts: self.contacts,
-            nudge_hours: policy.nudge_hours,
-            recheck_every: recheck(policy),
-        }
     }
 
     /// The verified address or number for this channel that is not known to be bad; post has none.
@@ -230,7 +248,8 @@ fn contacts(row: &Row) -> Result<Contacts, StoreError> {
     })
 }
 
-fn share(row: &Row) -> Result<ShareKind, StoreError> {
+/// The tick box that covers the item: its letter's, or appointments.
+pub(super) fn share(row: &Row) -> Result<ShareKind, StoreError> {
     let Some(kind) = row.try_get::<_, Option<&str>>("letter_kind")? else {
         return Ok(ShareKind::Appointments);
     };

@@ -11,7 +11,7 @@ use letterbox_actors::ports::{
 use letterbox_domain::{id::TrustId, ladder::Decision};
 use tokio_postgres::Row;
 
-use super::case_rows::{CaseRow, case_columns, case_joins};
+use super::case_rows::{view, view_columns, view_joins};
 use super::ladder::{LadderStore, acting, housekeeping};
 use super::{StoreError, Tx};
 use crate::crash;
@@ -40,9 +40,9 @@ const CLAIM: &str = concat!(
             ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED))
         RETURNING *
     ), claimed AS (SELECT ",
-    case_columns!(),
+    view_columns!(),
     " FROM c ",
-    case_joins!(),
+    view_joins!(),
     ") SELECT app_now() AS claimed_at, claimed.* FROM (SELECT) AS always LEFT JOIN claimed ON true ORDER BY due_at"
 );
 
@@ -86,7 +86,7 @@ impl CaseStore for LadderStore {
         let decided = &decided;
         Ok(self
             .store
-            .run("cases.commit", &acting(node), |tx| {
+            .run_to_commit("cases.commit", &acting(node), |tx| {
                 self.commit_decisions(tx, node, decided)
             })
             .await?)
@@ -143,13 +143,13 @@ impl LadderStore {
     }
 
     async fn claimed(&self, tx: &Tx, row: &Row) -> Result<ClaimedCase, StoreError> {
-        let row = CaseRow::read(row)?;
-        let policy = self.policy(tx, row.policy_key()).await?;
+        let key = (row.try_get("trust_id")?, row.try_get("policy_version")?);
+        let policy = self.policy(tx, key).await?;
         Ok(ClaimedCase {
-            case: row.id.into(),
-            fence: row.fence,
-            patient: row.patient.into(),
-            view: row.view(&policy),
+            case: row.try_get::<_, uuid::Uuid>("id")?.into(),
+            fence: row.try_get("fence")?,
+            patient: row.try_get::<_, uuid::Uuid>("patient_id")?.into(),
+            view: view(row, &policy)?,
         })
     }
 }

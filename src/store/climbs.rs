@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join4;
 use letterbox_domain::{
     dispatch::{Channel, effect_id},
     ladder::{Rung, Skip, SkipReason},
@@ -46,6 +47,14 @@ pub struct Climb<'a> {
     pub next_due: DateTime<Utc>,
 }
 
+/// Prepares [`apply`], so that all its statements leave at its first poll where nobody has to be asked.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    dispatches::prepare(tx).await?;
+    notices::prepare(tx).await?;
+    tasks::prepare(tx).await?;
+    history::prepare(tx).await
+}
+
 /// Writes all effects of these climbs; answers the channels that have something new to send.
 ///
 /// `now` is the transaction's `app_now()`. The case rows themselves (steps done, next due) are the caller's.
@@ -64,12 +73,17 @@ pub async fn apply(
         effects.add(climb, calendars, now);
     }
     let channels = effects.dispatches.iter().map(|new| new.channel).collect();
-    dispatches::insert(tx, &effects.dispatches).await?;
-    notices::insert(tx, &effects.notices).await?;
-    tasks::insert(tx, &effects.tasks).await?;
+    // On the heap: many a request's future holds this one, and would carry its four statements along.
+    let (sent, noted, asked, told) = Box::pin(join4(
+        dispatches::insert(tx, &effects.dispatches),
+        notices::insert(tx, &effects.notices),
+        tasks::insert(tx, &effects.tasks),
+        history::append(tx, principal, &effects.history),
+    ))
+    .await;
+    sent.and(noted).and(asked).and(told)?;
     // Last, because it asks whether anything is on its way.
     tasks::watch(tx, &effects.watched).await?;
-    history::append(tx, principal, &effects.history).await?;
     Ok(channels)
 }
 
@@ -123,6 +137,13 @@ pub(super) fn has_no_address(skipped: &[Skip]) -> bool {
 }
 
 impl Climb<'_> {
+    /// Whether [`apply`] has to ask what is on its way.
+    pub(super) fn is_watched(&self) -> bool {
+        self.rungs
+            .iter()
+            .any(|rung| matches!(rung, Rung::PrintCheck | Rung::TaskCheck))
+    }
+
     fn dispatch(&self, rung: Rung, channel: Channel, due_at: DateTime<Utc>) -> dispatches::New {
         dispatches::New {
             id: effect_id(self.subject, rung),

@@ -40,6 +40,11 @@ const INSERT: &str = "
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[]) AS n
     ON CONFLICT (id) DO NOTHING";
 
+/// Prepares [`insert`], so that it leaves at its first poll.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    tx.prepared(INSERT).await.map(drop)
+}
+
 pub(super) async fn insert(tx: &Tx, new: &[New]) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());

@@ -11,7 +11,6 @@ use letterbox_actors::ports::NodeId;
 use letterbox_domain::{policy::Policy, time::Calendars};
 use uuid::Uuid;
 
-use super::case_rows::CaseRow;
 use super::print::CLOSE_ITEMS;
 use super::{Principal, Store, StoreError, Tx, policies};
 use crate::config::{DispatchSettings, Mode, PostSettings};
@@ -163,14 +162,14 @@ impl LadderStore {
         policies::get(tx, key.0.into(), key.1).await
     }
 
-    /// The policies of these cases.
+    /// Several cases' policies.
     pub(super) async fn policies_of(
         &self,
         tx: &Tx,
-        rows: &[CaseRow],
+        keys: impl Iterator<Item = PolicyKey>,
     ) -> Result<HashMap<PolicyKey, Arc<Policy>>, StoreError> {
         let mut found = HashMap::new();
-        for key in rows.iter().map(CaseRow::policy_key) {
+        for key in keys {
             if let Entry::Vacant(place) = found.entry(key) {
                 place.insert(self.policy(tx, key).await?);
             }

@@ -16,6 +16,11 @@ const INSERT: &str = "
     SELECT id, trust_id, case_id FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS n(id, trust_id, case_id)
     ON CONFLICT (case_id) DO NOTHING";
 
+/// Prepares [`insert`], so that it leaves at its first poll.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    tx.prepared(INSERT).await.map(drop)
+}
+
 pub(super) async fn insert(tx: &Tx, new: &[New]) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());

@@ -76,6 +76,11 @@ const INSERT: &str = "
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
     ON CONFLICT (case_id, kind) WHERE closed_at IS NULL AND case_id IS NOT NULL DO NOTHING";
 
+/// Prepares [`insert`], so that it leaves at its first poll.
+pub(super) async fn prepare(tx: &Tx) -> Result<(), StoreError> {
+    tx.prepared(INSERT).await.map(drop)
+}
+
 pub(super) async fn insert(tx: &Tx, new: &[New]) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
