@@ -1,4 +1,5 @@
 //! The same rows that publishing a letter writes, written bare: one statement, no checks, no rules, no HTTP.
+//! As many rows with as much in them, history's facts and their hash included; only what they say is made up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,14 +22,17 @@ const PUBLISH: &str = "
              'General medicine', 'General clinic', '01432 000000', now(), now(), 'published', 'portal', 'member' FROM n),
     c AS (INSERT INTO cases (id, trust_id, patient_id, letter_id, policy_version, step_rungs, step_ats, deadline_at,
              promised_at, due_at)
-          SELECT case_id, $1, patient_id, letter_id, 1, ARRAY[1, 2, 3]::smallint[],
-             ARRAY[now(), now(), now()] , now() + interval '3 days', now() + interval '3 days', now() + interval '1 day' FROM n),
+          SELECT case_id, $1, patient_id, letter_id, 1, ARRAY[1, 2, 3, 5]::smallint[],
+             ARRAY[now(), now(), now(), now()], now() + interval '3 days', now() + interval '3 days',
+             now() + interval '1 day' FROM n),
     e AS (INSERT INTO events (patient_id, seq, id, kind, letter_id, share, restricted, due_at)
           SELECT n.patient_id, head.head_seq, event_id, 'letter.published', letter_id, 'clinic_letters', false,
              now() + interval '3 days' FROM n JOIN head ON head.id = n.patient_id),
-    h AS (INSERT INTO history (trust_id, patient_id, subject_kind, subject_id, kind, actor, policy_version, facts, sha256)
-          SELECT $1, patient_id, 'letter', letter_id, 'letter.published', 'bench', 1, '{\"route\": \"portal\"}',
-             sha256(source_id::bytea) FROM n)
+    f AS (SELECT *, 'trust:' || $1::uuid::text AS actor, jsonb_build_object('case', case_id, 'route', 'portal',
+              'reason', 'member', 'deadline_at', now(), 'promised_at', now()) AS facts FROM n),
+    h AS (INSERT INTO history (trust_id, patient_id, subject_kind, subject_id, kind, at, actor, policy_version, facts, sha256)
+          SELECT $1, patient_id, 'letter', letter_id, 'letter.published', now(), actor, 1, facts,
+             history_sha256($1, patient_id, 'letter', letter_id, 'letter.published', now(), actor, 1, facts) FROM f)
     INSERT INTO outbox (patient_id, seq) SELECT id, head_seq FROM head";
 
 /// Letters per second that `clients` connections write in statements of `batch`.

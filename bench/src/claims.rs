@@ -25,21 +25,29 @@ const CLIENTS: usize = 4;
 /// Cases of one claim.
 const BATCH: u16 = 100;
 
+/// A claim that does not say what it claimed is none, so the bare one answers the rows as well; nothing is joined.
 const BARE_CLAIM: &str = "
     WITH due AS (SELECT id FROM cases WHERE trust_id = $1 AND ended_at IS NULL AND due_at <= now()
                      AND (lease_until IS NULL OR lease_until < now())
                  ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED)
-    UPDATE cases c SET fence = fence + 1, lease_until = now() + interval '60 seconds' FROM due WHERE c.id = due.id";
+    UPDATE cases c SET fence = fence + 1, lease_until = now() + interval '60 seconds', lease_node = $1
+    FROM due WHERE c.id = due.id RETURNING c.*";
 
+/// The same facts as ours leaves behind, in one statement and one transaction: it has no lease, for nobody decides
+/// between claim and commit. Ours needs two transactions, and its claims join what a decision looks at.
 const BARE_STEP: &str = "
     WITH due AS (SELECT id FROM cases WHERE trust_id = $1 AND ended_at IS NULL AND due_at <= now()
                  ORDER BY due_at LIMIT 100 FOR UPDATE SKIP LOCKED),
     moved AS (UPDATE cases c SET fence = fence + 1, climbed = climbed + 1, due_at = now() + interval '1 day'
-              FROM due WHERE c.id = due.id RETURNING c.id, c.trust_id, c.patient_id),
-    told AS (INSERT INTO history (trust_id, patient_id, subject_kind, subject_id, kind, actor, sha256)
-             SELECT trust_id, patient_id, 'case', id, 'case.climbed', 'bench', sha256(id::text::bytea) FROM moved)
-    INSERT INTO dispatches (id, case_id, trust_id, patient_id, channel, state, due_at)
-    SELECT gen_random_uuid(), id, trust_id, patient_id, 'email', 'queued', now() FROM moved";
+              FROM due WHERE c.id = due.id RETURNING c.*),
+    f AS (SELECT *, 'node:' || $1::uuid::text AS actor, jsonb_build_object('rungs', '[\"email\"]'::jsonb,
+              'skipped', '[]'::jsonb, 'climbed', climbed, 'next_due', due_at, 'promised_at', promised_at) AS facts FROM moved),
+    told AS (INSERT INTO history (trust_id, patient_id, subject_kind, subject_id, kind, at, actor, policy_version, facts, sha256)
+             SELECT trust_id, patient_id, 'case', id, 'case.climbed', now(), actor, policy_version, facts,
+                 history_sha256(trust_id, patient_id, 'case', id, 'case.climbed', now(), actor, policy_version, facts) FROM f),
+    queued AS (INSERT INTO dispatches (id, case_id, trust_id, patient_id, channel, state, due_at)
+               SELECT gen_random_uuid(), id, trust_id, patient_id, 'email', 'queued', now() FROM moved)
+    SELECT id FROM moved";
 
 struct NoNotice;
 
@@ -129,9 +137,9 @@ async fn bare(ground: &Ground, trust: Uuid, sql: &'static str) -> anyhow::Result
         workers.push(tokio::spawn(async move {
             let statement = client.prepare(sql).await?;
             loop {
-                let changed = client.execute(&statement, &[&trust]).await?;
-                done.fetch_add(changed, Ordering::Relaxed);
-                if changed == 0 {
+                let taken = client.query(&statement, &[&trust]).await?;
+                done.fetch_add(taken.len() as u64, Ordering::Relaxed);
+                if taken.is_empty() {
                     return anyhow::Ok(());
                 }
             }

@@ -73,7 +73,23 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let report = actix_rt::System::new().block_on(run(&arguments))?;
     println!("{report:#}");
+    match missed("", &report) {
+        none if none.is_empty() => eprintln!("every goal that was measured is met"),
+        some => eprintln!("MISSED: {}", some.join(", ")),
+    }
     Ok(())
+}
+
+/// Where in the report a goal stands that was not met.
+fn missed(place: &str, part: &Value) -> Vec<String> {
+    let Some(parts) = part.as_object() else {
+        return Vec::new();
+    };
+    let here = (part["met"] == json!(false)).then(|| place.to_owned());
+    let inside = parts
+        .iter()
+        .flat_map(|(name, part)| missed(&format!("{place}/{name}"), part));
+    here.into_iter().chain(inside).collect()
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Value> {

@@ -11,6 +11,8 @@ use tokio::process::{Child, Command};
 use crate::server::{Ground, Server};
 use crate::{Arguments, intake};
 
+/// What a session may weigh, idle and after one frame of the largest size.
+const GOAL_BYTES: u64 = 4_096;
 /// Items in each mailbox.
 const ITEMS: usize = 5;
 
@@ -38,7 +40,7 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Value> {
         "bytes_per_idle_session": each(idle),
         "bytes_per_session_after_one_largest_frame": each(after_largest),
         "bytes_kept_per_session_after_all_left": each(left),
-        "goal_bytes": 4_096, "met": each(idle) <= 4_096, "behind": "TLS termination",
+        "goal_bytes": GOAL_BYTES, "met": each(idle.max(after_largest)) <= GOAL_BYTES, "behind": "TLS termination",
     }))
 }
 
