@@ -4,6 +4,7 @@ mod appointments;
 mod change_requests;
 mod documents;
 mod faults;
+mod joined;
 mod joining;
 mod lane;
 mod letters;
