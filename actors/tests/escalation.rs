@@ -25,7 +25,7 @@ fn always() -> Policy {
 }
 
 #[actix::test]
-async fn an_unopened_letter_climbs_the_ladder_until_it_is_opened() {
+async fn r3_6_an_unopened_letter_climbs_the_ladder_until_it_is_opened() {
     let world = World::at(MORNING).with_policy(always()).start();
     let patient = world.hospital.patient();
     let letter = world.publish(patient);
@@ -49,7 +49,7 @@ async fn an_unopened_letter_climbs_the_ladder_until_it_is_opened() {
 }
 
 #[actix::test]
-async fn a_letter_that_nobody_opens_is_mailed_texted_printed_and_posted_once() {
+async fn r3_5_a_letter_that_nobody_opens_is_mailed_texted_printed_and_posted_once() {
     let world = World::at(MORNING).with_policy(always()).start();
     world
         .hospital

@@ -60,7 +60,7 @@ async fn draining_tells_everybody_lets_calls_finish_and_claims_nothing_more() {
 }
 
 #[actix::test]
-async fn what_a_drained_node_left_is_done_by_another() {
+async fn r3_7_what_a_drained_node_left_is_done_by_another() {
     let world = World::at(MORNING).with_policy(always()).start();
     let patient = world.hospital.patient();
     world.hospital.publish(world.trust, patient);

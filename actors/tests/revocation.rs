@@ -26,7 +26,7 @@ fn grant_of(viewer: &Viewer) -> GrantId {
 }
 
 #[actix::test]
-async fn a_carer_hears_what_is_ticked_and_of_nothing_else() {
+async fn r27_5_a_carer_hears_what_is_ticked_and_of_nothing_else() {
     let world = World::at(MORNING).start();
     let patient = world.hospital.patient();
     let (sees, blind) = (
@@ -56,7 +56,7 @@ async fn a_carer_hears_what_is_ticked_and_of_nothing_else() {
 }
 
 #[actix::test]
-async fn a_withdrawn_carer_is_cut_off_before_revoke_returns_and_hears_nothing_after() {
+async fn r27_2_a_withdrawn_carer_is_cut_off_before_revoke_returns_and_hears_nothing_after() {
     // No comparison in sight: what happens here happens through the call alone.
     let world = World::at(MORNING)
         .with(|settings| settings.heads_every = Duration::from_secs(60))

@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_is_bound_to_this_host_and_hidden_from_scripts() {
+    fn r16_1_the_cookie_is_bound_to_this_host_and_hidden_from_scripts() {
         let text = cookie("x".to_owned()).to_string();
         for part in [
             "__Host-letterbox=x",

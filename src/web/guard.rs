@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn every_page_forbids_everything_but_its_own_things() {
+    async fn r16_1_every_page_forbids_everything_but_its_own_things() {
         let headers = headers_of("/").await;
         let policy = policy_of(&headers);
         for part in [

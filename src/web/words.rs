@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_londons_on_both_sides_of_the_clock_change() {
+    fn r29_3_dates_are_londons_on_both_sides_of_the_clock_change() {
         assert_eq!(
             day_and_time(at("2026-11-24T09:00:00Z")),
             "Tuesday 24 November 2026, 9am"

@@ -85,7 +85,7 @@ step("R26.1 the form says what is missing and keeps what was filled in", async (
   await everywhere("margaret", "add-errors");
 });
 
-step("R26.2 R26.3 an invitation goes out, and nothing is visible before it is accepted", async () => {
+step("R4.5 R26.2 R26.3 an invitation goes out, and nothing is visible before it is accepted", async () => {
   await fill({ "Email address": "susan@example.test", "NHS number (optional)": "" }, ["Appointment letters", "Clinic letters"]);
   await page("margaret").getByRole("button", { name: "Invite" }).click();
   await page("margaret").waitForURL((url) => url.pathname === CIRCLE);

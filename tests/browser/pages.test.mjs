@@ -74,7 +74,7 @@ for (const [width, viewport] of Object.entries(WIDTHS)) {
   });
 }
 
-test("on a phone everything is reached by the Menu button, by keyboard too", async () => {
+test("R4.1 on a phone everything is reached by the Menu button, by keyboard too", async () => {
   const { page, context } = await visitor(launched, { viewport: WIDTHS.phone });
   await signIn(page, demo.host("margaret"));
   const menu = page.locator(".lb-menu__button");

@@ -80,7 +80,7 @@ test("R9.1 the same without JavaScript", async () => {
   await context.close();
 });
 
-test("R6.1 R6.3 R9.2 R12.2 R14.1 whoever cannot be let in is told why and what to do", async () => {
+test("R6.1 R6.3 R9.2 R14.1 whoever cannot be let in is told why and what to do", async () => {
   for (const [given, title, advice] of [
     ["Pavel", "You need to finish proving who you are", "prove who you are"],
     ["Yasmin", "You need to be 16 or over", "16th birthday"],

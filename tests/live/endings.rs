@@ -17,7 +17,7 @@ async fn sign_out(world: &World, person: &Person) {
 }
 
 #[actix_rt::test]
-async fn signing_out_closes_the_sockets_of_that_browser_on_every_node() {
+async fn r23_4_signing_out_closes_the_sockets_of_that_browser_on_every_node() {
     let world = World::new().await;
     let other = world.another_node().await;
     let patient = world.patient().await;
@@ -62,7 +62,7 @@ async fn signing_in_again_ends_the_session_the_browser_had() {
 }
 
 #[actix_rt::test]
-async fn a_session_without_requests_runs_out_and_its_sockets_with_it() {
+async fn r23_1_r23_4_a_session_without_requests_runs_out_and_its_sockets_with_it() {
     let world = World::with_settings(&[("sessions.idle", "3s")], |_| ()).await;
     let patient = world.patient().await;
     let (mut wire, ok) = world.node.browse(&patient.person, &nowhere()).await;

@@ -27,7 +27,7 @@ async fn a_carer_sees_only_what_is_shared_under_a_name_that_tells_nothing() {
 }
 
 #[actix_rt::test]
-async fn a_withdrawn_carer_hears_nothing_more_and_cannot_come_back() {
+async fn r27_2_a_withdrawn_carer_hears_nothing_more_and_cannot_come_back() {
     let world = World::new().await;
     let patient = world.patient().await;
     let (carer, grant) = world.carer(&patient, &["clinic_letters"]).await;

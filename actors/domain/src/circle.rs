@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn no_box_is_ticked_by_default() {
+    fn r27_1_no_box_is_ticked_by_default() {
         assert!(Ticks::default().is_empty());
         assert_eq!(Ticks::default().names(), Vec::<&str>::new());
     }
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carer_sees_exactly_the_ticked_kinds() {
+    fn r27_1_a_carer_sees_exactly_the_ticked_kinds() {
         let viewer = carer(Ticks::of(&[ShareKind::Appointments]), false);
         for kind in ShareKind::ALL {
             assert_eq!(
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carers_opening_counts_only_when_they_may_read_for_the_patient() {
+    fn r27_4_a_carers_opening_counts_only_when_they_may_read_for_the_patient() {
         let ticks = Ticks::of(&[ShareKind::ClinicLetters]);
         assert!(!carer(ticks, false).may_open(ShareKind::ClinicLetters, false, false));
         assert!(carer(ticks, true).may_open(ShareKind::ClinicLetters, false, false));

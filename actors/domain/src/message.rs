@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_says_that_there_is_a_message_and_when_it_is_posted() {
+    fn r14_2_the_text_says_that_there_is_a_message_and_when_it_is_posted() {
         let text = Text::nudge(&wording(Otherwise::WePost {
             at: wall("2025-11-25 17:30"),
         }))

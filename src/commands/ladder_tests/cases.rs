@@ -9,7 +9,7 @@ use letterbox_domain::dispatch::Channel;
 use super::world::{LEASE, World, pairs};
 
 #[tokio::test]
-async fn an_unopened_letter_climbs_to_email_text_and_paper() {
+async fn r3_5_an_unopened_letter_climbs_to_email_text_and_paper() {
     let world = World::new().await;
     let gwyn = world.member("Gwyn").await;
     let letter = world.publish(gwyn.patient).await;

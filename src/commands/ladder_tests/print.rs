@@ -125,7 +125,7 @@ async fn a_letter_is_frozen_written_acknowledged_and_its_case_ends() {
 }
 
 #[tokio::test]
-async fn what_was_opened_before_the_cut_off_is_not_in_the_batch() {
+async fn r3_6_what_was_opened_before_the_cut_off_is_not_in_the_batch() {
     let world = World::new().await;
     let gwyn = world.member("Gwyn").await;
     let letter = world.publish(gwyn.patient).await;

@@ -34,7 +34,7 @@ async fn done(world: &World, clerk: AccountId, task: TaskId, done: Done) -> Task
 }
 
 #[tokio::test]
-async fn only_having_spoken_ends_the_case() {
+async fn r3_8_only_having_spoken_ends_the_case() {
     let world = World::new().await;
     let (case, task) = to_be_phoned(&world).await;
     let clerk = world.clerk().await;
@@ -94,7 +94,7 @@ async fn staff_of_another_trust_see_no_task() {
 }
 
 #[tokio::test]
-async fn three_calls_without_an_answer_escalate_and_send_paper() {
+async fn r3_8_three_calls_without_an_answer_escalate_and_send_paper() {
     let world = World::new().await;
     let (case, task) = to_be_phoned(&world).await;
     let clerk = world.clerk().await;

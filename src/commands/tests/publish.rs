@@ -14,7 +14,7 @@ use crate::store::Principal;
 use crate::testing::{Hospital, TestDb};
 
 #[tokio::test]
-async fn a_members_letter_is_born_with_its_deadline_event_history_and_wake_up() {
+async fn r3_2_r20_1_a_members_letter_is_born_with_its_deadline_event_history_and_wake_up() {
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     let asha = hospital.member(1).await;
@@ -51,7 +51,7 @@ async fn a_members_letter_is_born_with_its_deadline_event_history_and_wake_up() 
 }
 
 #[tokio::test]
-async fn a_letter_for_somebody_who_has_not_joined_goes_to_print_at_once() {
+async fn r3_1_a_letter_for_somebody_who_has_not_joined_goes_to_print_at_once() {
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     let gwyn = hospital.patient(2).await;
@@ -83,7 +83,7 @@ async fn a_letter_for_somebody_who_has_not_joined_goes_to_print_at_once() {
 }
 
 #[tokio::test]
-async fn the_same_letter_sent_again_is_the_same_letter() {
+async fn r20_1_the_same_letter_sent_again_is_the_same_letter() {
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     let asha = hospital.member(1).await;
@@ -239,7 +239,8 @@ async fn many_publishers_of_the_same_letters_make_each_letter_once() {
 }
 
 #[tokio::test]
-async fn a_letter_from_a_sensitive_specialty_is_restricted_and_one_not_live_stays_with_the_trust() {
+async fn r3_3_a_letter_from_a_sensitive_specialty_is_restricted_and_one_not_live_stays_with_the_trust()
+ {
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     let asha = hospital.member(1).await;

@@ -127,7 +127,7 @@ fn r6_2_without_a_valid_nhs_number_there_is_no_mailbox() {
 }
 
 #[test]
-fn r6_3_r6_4_other_practices_may_help_but_get_no_letters_here() {
+fn r6_3_other_practices_may_help_but_get_no_letters_here() {
     for (practice, why) in [
         (Practice::Elsewhere, NoMailbox::OutsideArea),
         (Practice::Wales, NoMailbox::Wales),
@@ -173,7 +173,7 @@ fn a_member_who_comes_back_is_welcome_unless_she_moved() {
 }
 
 #[test]
-fn r12_2_a_changed_number_never_opens_the_old_mailbox() {
+fn case_90_a_changed_number_never_opens_the_old_mailbox() {
     let member = number();
     for (said, outcome) in [
         (Some("999 000 0018"), Return::Welcome),

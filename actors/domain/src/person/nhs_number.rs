@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_nhs_number_is_refused_with_the_reason() {
+    fn r6_2_what_is_not_an_nhs_number_is_refused_with_the_reason() {
         for (text, why) in [
             ("", NhsNumberError::Length),
             ("943476591", NhsNumberError::Length),

@@ -85,7 +85,7 @@ fn the_hour_that_comes_twice_in_october_means_its_first_time() {
 }
 
 #[test]
-fn a_working_day_over_a_clock_change_ends_at_the_same_wall_clock_time() {
+fn r3_7_a_working_day_over_a_clock_change_ends_at_the_same_wall_clock_time() {
     for year in 2025..=2035 {
         for (month, elapsed) in [(3, 71), (10, 73)] {
             let sunday = last_sunday(year, month);

@@ -59,7 +59,7 @@ fn an_opened_letter_is_left_in_peace() {
 }
 
 #[test]
-fn after_a_long_outage_only_the_deadline_is_taken() {
+fn r3_7_after_a_long_outage_only_the_deadline_is_taken() {
     let case = case(letter(LetterKind::Clinic, "2026-03-09 10:00", None));
     let decision = decide(&case, wall("2026-03-12 11:00"));
     assert_eq!(rungs(&decision), [Rung::Deadline]);

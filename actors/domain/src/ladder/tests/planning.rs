@@ -5,7 +5,7 @@ use crate::appointment::AppointmentChange;
 use crate::time::tests::utc;
 
 #[test]
-fn an_ordinary_letter_is_emailed_texted_and_posted_in_that_order() {
+fn r3_4_an_ordinary_letter_is_emailed_texted_and_posted_in_that_order() {
     // Monday 9 March 2026, 10:00; the text after 36 hours falls on Tuesday 22:00 and is moved to Wednesday 08:00.
     let plan = letter(
         LetterKind::Appointment,
