@@ -123,7 +123,7 @@ test("R5.1 R5.2 R22.1 a request is pending, is answered on the board with a mess
   await page.getByText("Your appointment still stands until the hospital confirms.").waitFor();
   await look(page, "request");
   await page.getByLabel("Another time").check();
-  await page.getByLabel(/^Anything the booking team/).fill("Mornings suit me <b>best</b>");
+  await page.getByLabel(/Anything the booking team/).fill("Mornings suit me <b>best</b>");
   await page.getByRole("button", { name: "Send to the hospital" }).click();
   await page.locator(".nhsuk-tag", { hasText: "Pending reschedule" }).waitFor();
   await page.getByText("still stands until the hospital confirms").first().waitFor();
