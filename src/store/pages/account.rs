@@ -13,8 +13,8 @@ use crate::store::{StoreError, Tx};
 pub struct AccountView {
     /// As pages name them.
     pub name: String,
-    /// Ten digits; none for an account without a mailbox.
-    pub nhs_number: Option<String>,
+    /// False for a carer. The NHS number itself is never shown, so it is not read either.
+    pub has_mailbox: bool,
     /// When the mailbox was opened.
     pub joined_at: Option<DateTime<Utc>>,
     /// Email, where it has been verified.
@@ -44,7 +44,7 @@ pub struct AccountView {
 }
 
 const ACCOUNT: &str = "
-    SELECT a.display_name, p.nhs_number, m.joined_at, p.address_lines, p.format_need, m.format_choice,
+    SELECT a.display_name, p.id IS NOT NULL AS has_mailbox, m.joined_at, p.address_lines, p.format_need, m.format_choice,
            CASE WHEN a.email_verified_at IS NOT NULL THEN a.email END AS email,
            CASE WHEN a.mobile_verified_at IS NOT NULL THEN a.mobile END AS mobile,
            EXISTS (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'email', a.email)) AS email_is_bad,
@@ -68,7 +68,7 @@ pub async fn account(tx: &Tx, account: AccountId) -> Result<AccountView, StoreEr
     let address = lines.and_then(|lines| PostalAddress::parse(&lines).ok());
     Ok(AccountView {
         name: row.try_get("display_name")?,
-        nhs_number: row.try_get("nhs_number")?,
+        has_mailbox: row.try_get("has_mailbox")?,
         joined_at: row.try_get("joined_at")?,
         email: row.try_get("email")?,
         mobile: row.try_get("mobile")?,

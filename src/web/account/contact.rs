@@ -57,7 +57,7 @@ fn body(account: &AccountView, saved: bool) -> ContactBody {
     ContactBody {
         tabs: tabs(HERE),
         saved,
-        has_mailbox: account.nhs_number.is_some(),
+        has_mailbox: account.has_mailbox,
         ways: vec![
             row(
                 "email",
@@ -95,7 +95,7 @@ struct Change {
 async fn change(request: HttpRequest, form: web::Form<Change>) -> HttpResponse {
     let work = async {
         let owner = Owner::sent(&request, &form.csrf).await?;
-        if owner.account.nhs_number.is_none() {
+        if !owner.account.has_mailbox {
             return Err(Failure::NotFound);
         }
         let owner = owner.freshly(HERE)?;

@@ -41,7 +41,7 @@ async fn show(request: HttpRequest, asked: web::Query<Asked>) -> HttpResponse {
         };
         let body = DeleteBody {
             tabs: tabs(HERE),
-            has_mailbox: account.nhs_number.is_some(),
+            has_mailbox: account.has_mailbox,
             unread: match account.unread {
                 0 => None,
                 some => Some(words::count(some, "letter")),

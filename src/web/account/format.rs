@@ -23,7 +23,7 @@ pub(super) fn routes(doors: &mut Doors<'_>) {
 async fn show(request: HttpRequest, query: web::Query<Saved>) -> HttpResponse {
     let work = async {
         let owner = Owner::of(&request).await?;
-        if owner.account.nhs_number.is_none() {
+        if !owner.account.has_mailbox {
             return Err(Failure::NotFound);
         }
         let account = &owner.account;
@@ -69,7 +69,7 @@ struct Change {
 async fn change(request: HttpRequest, form: web::Form<Change>) -> HttpResponse {
     let work = async {
         let owner = Owner::sent(&request, &form.csrf).await?;
-        if owner.account.nhs_number.is_none() {
+        if !owner.account.has_mailbox {
             return Err(Failure::NotFound);
         }
         let print = Print::from_name(&form.print).ok_or(Failure::TooLate(

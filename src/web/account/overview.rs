@@ -50,10 +50,9 @@ fn rows(account: &AccountView) -> Vec<AccountRow> {
             "how we use your mobile",
         ),
     ];
-    let Some(number) = &account.nhs_number else {
+    if !account.has_mailbox {
         return rows;
-    };
-    rows.insert(1, row("NHS number", spaced(number), "", ""));
+    }
     if let Some(joined) = account.joined_at {
         rows.push(row("Joined", words::day(joined), "", ""));
     }
@@ -76,12 +75,4 @@ fn rows(account: &AccountView) -> Vec<AccountRow> {
         "your circle of care",
     ));
     rows
-}
-
-/// `999 000 0018`, as on letters.
-fn spaced(number: &str) -> String {
-    match number.len() {
-        10 => format!("{} {} {}", &number[..3], &number[3..6], &number[6..]),
-        _ => number.to_owned(),
-    }
 }

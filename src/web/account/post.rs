@@ -17,7 +17,7 @@ pub(super) fn routes(doors: &mut Doors<'_>) {
 async fn show(request: HttpRequest) -> HttpResponse {
     let work = async {
         let owner = Owner::of(&request).await?;
-        if owner.account.nhs_number.is_none() {
+        if !owner.account.has_mailbox {
             return Err(Failure::NotFound);
         }
         let body = PostBody {
