@@ -92,7 +92,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// As the settings say; a batch holds 1 to [`CLOSE_ITEMS`] letters.
+    /// As the settings say; a batch holds 1 to `CLOSE_ITEMS` letters.
     #[must_use]
     pub fn new(dispatch: &DispatchSettings, post: &PostSettings) -> Self {
         let waits = dispatch.retry_after.iter();

@@ -1,5 +1,5 @@
 //! Mails to accounts and to those who are invited: queued here in the transaction that causes them, sent by
-//! [`sending`]. A mail's id is the key of its effect, so that the same cause never queues two.
+//! `sending`. A mail's id is the key of its effect, so that the same cause never queues two.
 //!
 //! Holds no secret and no words: an invitation's token is made as the mail leaves, the words are the domain's.
 
