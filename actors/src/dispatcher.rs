@@ -1,4 +1,4 @@
-//! One per channel, and one for mails to accounts: claims queued messages, hands them to the provider outside any transaction, records.
+//! One per channel, and one more for what goes to accounts that way: claims queued messages, hands them to the provider outside any transaction, records.
 //!
 //! A message is claimed before it is sent and fenced by its attempt. After an attempt without an answer the
 //! provider is asked first. Nothing is sent when the lease could end before the call does.
@@ -101,8 +101,13 @@ impl Dispatcher {
         outlet: Arc<dyn Outlet>,
         wires: Arc<Wires>,
     ) -> Self {
+        let name = match outlet.channel() {
+            Channel::Email => "account_email",
+            Channel::Text => "account_text",
+            Channel::Post => "account_post",
+        };
         Self {
-            name: "account_email",
+            name,
             ..Self::new(store, outlet, wires)
         }
     }

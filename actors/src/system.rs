@@ -49,8 +49,8 @@ pub struct Ports {
     pub dispatches: Arc<dyn DispatchStore>,
     /// One driver a channel; a channel without one is not served by this node.
     pub outlets: Vec<Arc<dyn Outlet>>,
-    /// Mails to accounts (invitations and the like), with their driver; a node without mail server sends none.
-    pub account_mails: Option<(Arc<dyn DispatchStore>, Arc<dyn Outlet>)>,
+    /// Mails and texts to accounts (invitations, reminders), one driver a channel; a node without one sends none.
+    pub account_mails: Vec<(Arc<dyn DispatchStore>, Arc<dyn Outlet>)>,
     /// The print room, unless another node prints.
     pub print: Option<(Arc<dyn PrintStore>, Arc<dyn Press>)>,
     pub boards: Arc<dyn BoardReader>,
@@ -133,10 +133,11 @@ impl System {
             dispatchers.insert(job.channel, Post::open(Arc::new(job), &tools));
         }
         wires.connect(Arc::clone(&board_post), dispatchers.clone());
-        let account_mails = ports.account_mails.map(|(store, outlet)| {
+        let mut account_mails = Vec::new();
+        for (store, outlet) in ports.account_mails {
             let job = Dispatcher::of_accounts(store, outlet, Arc::clone(&wires));
-            Post::open(Arc::new(job), &tools)
-        });
+            account_mails.push(Post::open(Arc::new(job), &tools));
+        }
         let trusts = Post::open(
             Arc::new(Trusts::new(ports.cases, Arc::clone(&wires), tools.clone())),
             &tools,
@@ -159,7 +160,11 @@ impl System {
                 .into_values()
                 .map(|post| post as Arc<dyn AnyPost>),
         );
-        posts.extend(account_mails.map(|post| post as Arc<dyn AnyPost>));
+        posts.extend(
+            account_mails
+                .into_iter()
+                .map(|post| post as Arc<dyn AnyPost>),
+        );
         posts.push(Arc::clone(&trusts) as Arc<dyn AnyPost>);
         posts.extend(
             press

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::store::audit::{self, Seen};
 use crate::store::invitations::{self, Circle};
-use crate::store::mails::{self, MailKind, NewMail};
+use crate::store::mails::{self, MailKind, NewMail, To};
 use crate::store::{Principal, Retryable, Store, StoreError, Tx, grants, history};
 
 pub use crate::store::invitations::NewInvitation;
@@ -173,7 +173,7 @@ async fn mail(
     let mail = NewMail {
         id: mails::effect_id(invitation, &format!("invitation/{sent}")),
         kind: MailKind::Invitation { invitation },
-        to,
+        to: To::Email(to),
         due_at: circle.now,
     };
     mails::queue(tx, &mail).await.map(drop)

@@ -68,14 +68,18 @@ pub(super) fn all(
     });
     let mut chores = ladder.chores();
     chores.push(releasing);
-    chores.extend(circle(&store));
+    chores.extend(people(&store));
     chores
 }
 
-/// The circle of care's: emails to carers, the yearly question, and what is forgotten.
-fn circle(store: &Store) -> [Arc<dyn Chore>; 3] {
-    let [telling, asking, forgetting] = [store.clone(), store.clone(), store.clone()];
+/// Patients' and their circles': reminders, emails to carers, the yearly question, and what is forgotten.
+fn people(store: &Store) -> [Arc<dyn Chore>; 4] {
+    let [telling, asking, forgetting, reminding] = std::array::from_fn(|_| store.clone());
     [
+        sweep("reminders.queue", "35 * * * * *", move || {
+            let store = reminding.clone();
+            async move { Ok(store.remind().await?) }
+        }),
         sweep("carers.tell", "*/10 * * * * *", move || {
             let store = telling.clone();
             async move { Ok(store.tell_carers().await?) }

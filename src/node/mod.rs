@@ -358,9 +358,10 @@ fn living(
         dispatches: ladder.clone(),
         outlets: channels.outlets(),
         account_mails: channels
-            .email
-            .clone()
-            .map(|mailer| (Arc::new(mails) as _, mailer as _)),
+            .outlets()
+            .into_iter()
+            .map(|outlet| (Arc::new(mails.clone()) as _, outlet))
+            .collect(),
         print: channels.press().map(|press| (ladder.clone() as _, press)),
         boards: Arc::new(store.scheduler()),
         chores: chores::all(store, &ladder, bells, living.node),

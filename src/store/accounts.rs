@@ -90,7 +90,7 @@ const JOIN: &str = "
     VALUES ($1, $2, app_now(), $3, $4)
     ON CONFLICT (patient_id) DO UPDATE SET account_id = excluded.account_id, joined_at = excluded.joined_at,
         consent_version = excluded.consent_version, practice_code = excluded.practice_code,
-        paper_since = NULL, left_at = NULL, left_reason = NULL
+        paper_since = NULL, left_at = NULL, left_reason = NULL, reminders = NULL, reminders_since = NULL
     WHERE memberships.left_at IS NOT NULL";
 
 const LEAVE: &str = "

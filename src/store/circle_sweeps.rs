@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::audit::{self, Seen};
 use super::ladder::housekeeping;
-use super::mails::{self, MailKind, NewMail};
+use super::mails::{self, MailKind, NewMail, To};
 use super::{Store, StoreError, Tx, grants, history};
 
 /// Rows taken in one go; what is left follows with the next run.
@@ -117,7 +117,7 @@ async fn tell(tx: Tx) -> Result<u64, StoreError> {
                 let mail = NewMail {
                     id: mails::effect_id(grant, &format!("something-new/{head}")),
                     kind,
-                    to: &to,
+                    to: To::Email(&to),
                     due_at: row.get("now"),
                 };
                 queued += u64::from(mails::queue(&tx, &mail).await?);
@@ -149,7 +149,7 @@ async fn ask(tx: Tx) -> Result<u64, StoreError> {
             let mail = NewMail {
                 id: mails::effect_id(grant, &format!("still-reading/{}", now.timestamp())),
                 kind,
-                to: &to,
+                to: To::Email(&to),
                 due_at: now,
             };
             mails::queue(&tx, &mail).await?;

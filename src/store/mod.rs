@@ -47,6 +47,7 @@ mod print_items;
 mod print_out;
 pub mod quarantine;
 pub mod receipts;
+mod reminders;
 pub mod roll_out;
 mod schema;
 pub mod seed;

@@ -20,7 +20,7 @@ use super::audit::{self, Seen};
 use super::case_commit::entry;
 use super::case_rows::CaseRow;
 use super::events::NewEvent;
-use super::mails::{self, MailKind, NewMail};
+use super::mails::{self, MailKind, NewMail, To};
 use super::{Principal, StoreError, Tx, circle, endings, events, history, locks};
 
 /// A letter as far as opening it is concerned.
@@ -273,7 +273,7 @@ async fn tell_the_patient(
             account: row.try_get::<_, Uuid>(0)?.into(),
             grant: grant.id,
         },
-        to: &to,
+        to: To::Email(&to),
         due_at: row.try_get(2)?,
     };
     mails::queue(tx, &mail).await.map(drop)

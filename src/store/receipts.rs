@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::dispatch_record::{Failure, blames_contact, lock_mailbox};
 use super::dispatches::{entry, lock};
 use super::ladder::{LadderStore, housekeeping};
-use super::{StoreError, Tx, history};
+use super::{StoreError, Tx, history, mails};
 
 /// How a provider names the message it speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl LadderStore {
         };
         lock_mailbox(&tx, id).await?;
         let Some((case, held)) = lock(&tx, id).await? else {
-            return Ok(Heard::Unknown);
+            return heard_of_account(&tx, id, receipt).await;
         };
         let Some(next) = held.state.on_receipt(receipt.said) else {
             return Ok(Heard::Nothing);
@@ -100,6 +100,16 @@ impl LadderStore {
             .await?;
         Ok(Heard::Moved(events))
     }
+}
+
+/// A reminder's failure is kept with it; nothing else follows from one.
+async fn heard_of_account(tx: &Tx, id: Uuid, receipt: Receipt<'_>) -> Result<Heard, StoreError> {
+    let failed = receipt.said.jumps_ahead() && mails::not_arrived(tx, id, receipt.code).await?;
+    Ok(if failed {
+        Heard::Nothing
+    } else {
+        Heard::Unknown
+    })
 }
 
 async fn find(tx: &Tx, about: About<'_>) -> Result<Option<Uuid>, StoreError> {

@@ -164,6 +164,7 @@ pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
     ("GET", "/account", Rule::SignedIn),
     ("GET", "/account/contact", Rule::SignedIn),
     ("POST", "/account/contact", Rule::Mailbox),
+    ("POST", "/account/contact/reminders", Rule::Mailbox),
     ("GET", "/account/post", Rule::Mailbox),
     ("GET", "/account/format", Rule::Mailbox),
     ("POST", "/account/format", Rule::Mailbox),

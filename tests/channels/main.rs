@@ -3,5 +3,6 @@
 mod accounts;
 mod email;
 mod post;
+mod reminders;
 mod text;
 mod world;

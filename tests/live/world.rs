@@ -81,7 +81,7 @@ impl Node {
             cases: Arc::new(NothingDue),
             dispatches: Arc::new(NothingDue),
             outlets: Vec::new(),
-            account_mails: None,
+            account_mails: Vec::new(),
             print: None,
             boards: Arc::new(store.clone()),
             chores: Vec::new(),

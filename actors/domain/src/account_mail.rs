@@ -3,9 +3,10 @@
 //! Never a clinical word, a clinic, a trust, a patient's family name or a number. Anyone may see a shared inbox, so no
 //! mail but the invitation names a person, and that one by the first name only.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::message::Email;
+use crate::reminder;
 use crate::time::local;
 
 /// What a mail is about.
@@ -29,6 +30,13 @@ pub enum AccountMail<'a> {
         /// Without an answer they may not after that.
         until: DateTime<Utc>,
     },
+    /// An appointment is near, and the patient has asked to be reminded.
+    Reminder {
+        /// When it starts; only its day is named.
+        starts_at: DateTime<Utc>,
+        /// The local day of sending; decides whether a year is named.
+        today: NaiveDate,
+    },
 }
 
 impl std::fmt::Debug for AccountMail<'_> {
@@ -38,6 +46,7 @@ impl std::fmt::Debug for AccountMail<'_> {
             Self::ReadForYou => "ReadForYou",
             Self::SomethingNew => "SomethingNew",
             Self::StillReading { .. } => "StillReading",
+            Self::Reminder { .. } => "Reminder",
         })
     }
 }
@@ -90,6 +99,17 @@ impl AccountMail<'_> {
                     day(*until)
                 ),
             ),
+            Self::Reminder { starts_at, today } => {
+                let on = reminder::day(*starts_at, *today);
+                (
+                    format!("a reminder of something {on}"),
+                    format!(
+                        "You asked us to remind you: there is something in your calendar {on}.\n\n{sign_in}\n\
+                         There you see the time, the place and what to bring.\n\n\
+                         You can stop these reminders there, under Account, Contact and notifications."
+                    ),
+                )
+            }
         };
         Email {
             subject: format!("{service}: {subject}"),
@@ -127,6 +147,10 @@ mod tests {
             AccountMail::ReadForYou,
             AccountMail::SomethingNew,
             AccountMail::StillReading { until: at() },
+            AccountMail::Reminder {
+                starts_at: at(),
+                today: crate::time::local_date(at()),
+            },
         ];
         let worded =
             |mail: AccountMail<'_>| mail.worded("My Portal", Some("https://portal.example.test"));
@@ -174,6 +198,26 @@ mod tests {
     fn r27_5_a_carers_mail_says_neither_who_nor_how_much() {
         let mail = &all()[2];
         assert!(!mail.body.contains("Margaret") && !mail.body.contains(char::is_numeric));
+    }
+
+    #[test]
+    fn a_reminder_names_the_day_and_how_to_stop_it() {
+        let mail = &all()[4];
+        assert_eq!(
+            mail.subject,
+            "My Portal: a reminder of something on Sun 29 Nov"
+        );
+        for part in [
+            "in your calendar on Sun 29 Nov",
+            "https://portal.example.test",
+            "stop these reminders",
+        ] {
+            assert!(mail.body.contains(part), "{part} in {}", mail.body);
+        }
+        assert!(
+            !mail.body.contains("12:00"),
+            "the hour is not for a shared inbox"
+        );
     }
 
     #[test]

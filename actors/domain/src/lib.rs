@@ -7,7 +7,7 @@
 //! In reading order: who and what ([`id`], [`person`]), who may join ([`joining`]), when ([`time`]), the things themselves ([`letter`],
 //! [`appointment`]), who may see them ([`circle`]), what happened ([`event`], [`mailbox`]), what must happen
 //! next ([`policy`], [`ladder`], [`case`], [`dispatch`]), and what people read ([`promise`], [`route`],
-//! [`message`]) and what they choose ([`choice`]).
+//! [`message`], [`reminder`]) and what they choose ([`choice`]).
 
 pub mod account_mail;
 pub mod appointment;
@@ -29,5 +29,6 @@ pub mod month;
 pub mod person;
 pub mod policy;
 pub mod promise;
+pub mod reminder;
 pub mod route;
 pub mod time;

@@ -96,6 +96,12 @@ impl Text {
         ))
     }
 
+    /// A text in the name of `service`, if it fits.
+    pub(crate) fn of(service: &str, words: &str) -> Result<Self, WordingError> {
+        check_name(service)?;
+        Self::checked(format!("{service}: {words}"))
+    }
+
     fn checked(body: String) -> Result<Self, WordingError> {
         match segments(&body) {
             1 => Ok(Self { body }),

@@ -283,7 +283,7 @@ fn ports(
         mailboxes: Arc::clone(hospital) as _,
         cases: Arc::clone(hospital) as _,
         dispatches: Arc::clone(hospital) as _,
-        account_mails: None,
+        account_mails: Vec::new(),
         outlets: outlets
             .iter()
             .map(|outlet| Arc::clone(outlet) as _)

@@ -13,6 +13,7 @@ mod paper;
 mod poison;
 mod print;
 mod print_notices;
+mod reminders;
 mod sharing;
 mod speed;
 mod tasks;

@@ -1,19 +1,24 @@
-//! Mails to accounts and to those who are invited: queued here in the transaction that causes them, sent by
+//! Mails and reminding texts to accounts, and mails to those who are invited: queued here in the transaction that causes them, sent by
 //! `sending`. A mail's id is the key of its effect, so that the same cause never queues two.
 //!
 //! Holds no secret and no words: an invitation's token is made as the mail leaves, the words are the domain's.
 
 mod sending;
+mod wanted;
 
 use chrono::{DateTime, Utc};
-use letterbox_domain::id::{AccountId, GrantId};
-use letterbox_domain::person::Email;
+use letterbox_domain::dispatch::Channel;
+use letterbox_domain::id::{AccountId, AppointmentId, GrantId};
+use letterbox_domain::person::{Email, Mobile};
+use letterbox_domain::reminder::Notice;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{StoreError, Tx};
 
+pub(super) use sending::not_arrived;
 pub use sending::{AccountMails, sha256};
+pub(super) use wanted::quiet_until;
 
 /// What a mail is about, with what its words and its last check need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +55,43 @@ pub enum MailKind {
         /// Without an answer the carer may not after that.
         until: DateTime<Utc>,
     },
+    /// Reminds a patient of an appointment; dropped if it has moved, is cancelled or has begun, or if reminders or this
+    /// way of telling are not wanted any more.
+    Reminder {
+        /// The patient's account.
+        account: AccountId,
+        /// Of which appointment.
+        appointment: AppointmentId,
+        /// As it stood after this change.
+        change: i32,
+        /// How long before.
+        notice: Notice,
+    },
+}
+
+/// Where a mail goes, or a text.
+#[derive(Clone, Copy, Debug)]
+pub enum To<'a> {
+    /// By email.
+    Email(&'a Email),
+    /// By text.
+    Text(&'a Mobile),
+}
+
+impl<'a> To<'a> {
+    const fn channel(self) -> Channel {
+        match self {
+            Self::Email(_) => Channel::Email,
+            Self::Text(_) => Channel::Text,
+        }
+    }
+
+    fn expose(self) -> &'a str {
+        match self {
+            Self::Email(email) => email.expose(),
+            Self::Text(mobile) => mobile.expose(),
+        }
+    }
 }
 
 /// A mail to be queued.
@@ -60,7 +102,7 @@ pub struct NewMail<'a> {
     /// What it is about.
     pub kind: MailKind,
     /// Where it goes, as the address stands now.
-    pub to: &'a Email,
+    pub to: To<'a>,
     /// Not before.
     pub due_at: DateTime<Utc>,
 }
@@ -106,8 +148,8 @@ impl MailState {
 }
 
 const INSERT: &str = "
-    INSERT INTO account_mails (id, kind, to_address, account_id, invitation_id, grant_id, params, due_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+    INSERT INTO account_mails (id, kind, to_address, account_id, invitation_id, grant_id, params, due_at, channel, appointment_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
 
 /// Queues a mail in the transaction that causes it; `false` if it has been queued before.
 ///
@@ -124,6 +166,8 @@ pub async fn queue(tx: &Tx, new: &NewMail<'_>) -> Result<bool, StoreError> {
         &columns.grant,
         &columns.params,
         &new.due_at,
+        &new.to.channel().name(),
+        &columns.appointment,
     ];
     Ok(tx.execute(INSERT, params).await? == 1)
 }
@@ -133,6 +177,7 @@ struct Columns {
     account: Option<Uuid>,
     invitation: Option<Uuid>,
     grant: Option<Uuid>,
+    appointment: Option<Uuid>,
     params: Value,
 }
 
@@ -143,6 +188,7 @@ impl MailKind {
             Self::ReadForYou { .. } => "read_for_you",
             Self::SomethingNew { .. } => "something_new",
             Self::StillReading { .. } => "still_reading",
+            Self::Reminder { .. } => "reminder",
         }
     }
 
@@ -171,6 +217,17 @@ impl MailKind {
                 grant,
                 until,
             } => about(account, grant, json!({"until": until.timestamp()})),
+            Self::Reminder {
+                account,
+                appointment,
+                change,
+                notice,
+            } => Columns {
+                account: Some(account.as_uuid()),
+                appointment: Some(appointment.as_uuid()),
+                params: json!({"change": change, "days": notice.days()}),
+                ..Columns::default()
+            },
         }
     }
 }

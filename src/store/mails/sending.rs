@@ -1,7 +1,7 @@
-//! Sending mails to accounts: claimed under a lease, checked once more, handed over outside any transaction, recorded.
+//! Sending mails and texts to accounts: claimed under a lease, checked once more, handed over outside any transaction, recorded.
 //! The dispatcher's own rules, on another table.
 //!
-//! A mail server cannot be asked what it has. So a mail whose outcome nobody knows ends as `unknown` and is not sent
+//! A provider of texts can be asked what it has, and is, by the dispatcher. A mail server cannot be asked what it has. So a mail whose outcome nobody knows ends as `unknown` and is not sent
 //! again by itself; whoever caused it can ask for another one.
 
 use async_trait::async_trait;
@@ -10,11 +10,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_actors::ports::{ClaimedDispatch, DispatchStore, NodeId, Outgoing, PortResult};
 use letterbox_domain::account_mail::AccountMail;
 use letterbox_domain::dispatch::{Channel, Outcome};
+use letterbox_domain::message::Text;
+use letterbox_domain::time::local_date;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::wanted;
 use crate::store::ladder::{Sender, acting, housekeeping};
 use crate::store::{Store, StoreError, Tx};
 
@@ -24,16 +27,17 @@ const MOST_ATTEMPTS: i32 = 60;
 
 const NEXT_DUE: &str = "
     SELECT extract(epoch FROM min(greatest(due_at, lease_until)) - app_now())::float8
-    FROM account_mails WHERE state IN ('queued', 'sending')";
+    FROM account_mails WHERE channel = $1 AND state IN ('queued', 'sending')";
 
 const CLAIM: &str = "
     UPDATE account_mails SET state = 'sending', attempt = attempt + 1, lease_node = $3,
                              lease_until = app_now() + make_interval(secs => $2)
     WHERE id = ANY (ARRAY (
         SELECT id FROM account_mails
-        WHERE state IN ('queued', 'sending') AND due_at <= app_now() AND (lease_until IS NULL OR lease_until <= app_now())
+        WHERE channel = $4 AND state IN ('queued', 'sending') AND due_at <= app_now() AND (lease_until IS NULL OR lease_until <= app_now())
         ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING id, attempt, kind, to_address, params, invitation_id, leaving_at IS NOT NULL AS unknown_before";
+    RETURNING id, attempt, kind, to_address, params, invitation_id, appointment_id, app_now() AS now,
+              leaving_at IS NOT NULL AS unknown_before";
 
 /// The token lives from here on in the mail alone; an earlier one, whose mail did not arrive, answers nothing.
 const NEW_TOKEN: &str = "
@@ -41,32 +45,12 @@ const NEW_TOKEN: &str = "
     WHERE i.id = $1 AND i.outcome IS NULL AND p.id = i.patient_id
     RETURNING p.given_name, i.expires_at";
 
-/// Whether its cause still stands. What a carer may not see (any more) does not make a mail.
-const WANTED: &str = "
-    SELECT CASE m.kind
-        WHEN 'invitation' THEN EXISTS (
-            SELECT FROM invitations i WHERE i.id = m.invitation_id AND i.outcome IS NULL AND i.expires_at > app_now())
-        WHEN 'something_new' THEN EXISTS (
-            SELECT FROM grants g JOIN events e ON e.patient_id = g.patient_id
-            LEFT JOIN letters l ON l.id = e.letter_id LEFT JOIN appointments a ON a.id = e.appointment_id
-            WHERE g.id = m.grant_id AND g.revoked_at IS NULL AND g.tell_carer
-              AND e.seq > (m.params->>'after')::bigint AND e.seq <= (m.params->>'up_to')::bigint
-              AND e.share = ANY (g.ticks) AND NOT coalesce(l.restricted, a.restricted, true)
-              AND coalesce(l.hidden_at, a.hidden_at) IS NULL AND coalesce(l.state, 'published') <> 'held')
-        WHEN 'still_reading' THEN EXISTS (
-            SELECT FROM grants g WHERE g.id = m.grant_id AND g.revoked_at IS NULL AND g.may_read_for_me
-              AND g.reading_asked_at IS NOT NULL)
-        ELSE true END
-        -- Nothing by email to whoever has said that somebody else might see it.
-        AND NOT EXISTS (SELECT FROM memberships never WHERE never.account_id = m.account_id AND never.left_at IS NULL
-                        AND never.email_choice = 'never')
-    FROM account_mails m WHERE m.id = $1 AND m.attempt = $2 AND m.state = 'sending' FOR UPDATE OF m";
+const REMINDED_OF: &str = "SELECT starts_at FROM appointments WHERE id = $1";
 
-const LEAVING: &str = "UPDATE account_mails SET leaving_at = app_now() WHERE id = $1";
-
-const CANCEL: &str = "
-    UPDATE account_mails SET state = 'cancelled', lease_until = NULL, lease_node = NULL, finished_at = app_now()
-    WHERE id = $1";
+/// A text that did not arrive after all.
+const HEARD: &str = "
+    UPDATE account_mails SET state = 'failed', code = coalesce($2, code), finished_at = coalesce(finished_at, app_now())
+    WHERE id = $1 AND channel = 'text' AND state IN ('sending', 'sent', 'unknown')";
 
 const RECORD: &str = "
     UPDATE account_mails SET state = $3, provider_reference = $4, code = $5,
@@ -78,7 +62,7 @@ const RECORD: &str = "
 /// Mails to accounts, on PostgreSQL.
 #[derive(Clone)]
 pub struct AccountMails {
-    store: Store,
+    pub(super) store: Store,
     sender: Sender,
 }
 
@@ -101,18 +85,18 @@ impl AccountMails {
     async fn claim_in(
         &self,
         tx: Tx,
-        node: NodeId,
+        (node, channel): (NodeId, Channel),
         limit: u16,
         lease: TimeDelta,
     ) -> Result<Vec<ClaimedDispatch>, StoreError> {
         let secs = lease.as_seconds_f64();
-        let rows = tx
-            .query(CLAIM, &[&i64::from(limit), &secs, &node.0])
-            .await?;
+        let params: crate::store::Params<'_> =
+            &[&i64::from(limit), &secs, &node.0, &channel.name()];
+        let rows = tx.query(CLAIM, params).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
             let id: Uuid = row.get("id");
-            let outgoing = match self.outgoing(&tx, row).await {
+            let outgoing = match self.outgoing(&tx, row, channel).await {
                 Ok(outgoing) => outgoing,
                 // One senseless row must not keep its neighbours waiting.
                 Err(StoreError::Corrupt { table, column, why }) => {
@@ -122,13 +106,13 @@ impl AccountMails {
                 Err(other) => return Err(other),
             };
             let Some(outgoing) = outgoing else {
-                tx.execute(CANCEL, &[&id]).await?;
+                tx.execute(wanted::CANCEL, &[&id]).await?;
                 continue;
             };
             claimed.push(ClaimedDispatch {
                 id: id.into(),
                 attempt: row.get("attempt"),
-                channel: Channel::Email,
+                channel,
                 outgoing,
                 unknown_before: row.get("unknown_before"),
             });
@@ -137,7 +121,12 @@ impl AccountMails {
     }
 
     /// `None` when there is nothing left to say.
-    async fn outgoing(&self, tx: &Tx, row: &Row) -> Result<Option<Outgoing>, StoreError> {
+    async fn outgoing(
+        &self,
+        tx: &Tx,
+        row: &Row,
+        channel: Channel,
+    ) -> Result<Option<Outgoing>, StoreError> {
         let id: Uuid = row.get("id");
         let kind: &str = row.get("kind");
         let params: Value = row.get("params");
@@ -155,6 +144,7 @@ impl AccountMails {
                 let until = instant(&params["until"])?;
                 Some(self.worded(AccountMail::StillReading { until }, portal))
             }
+            "reminder" => Some(self.reminder(tx, row, channel).await?),
             _ => return Err(StoreError::corrupt("account_mails", "kind", "no such kind")),
         };
         let (subject, body) = mail.unwrap_or_default();
@@ -188,6 +178,24 @@ impl AccountMails {
         Ok(Some(self.worded(mail, None)))
     }
 
+    async fn reminder(
+        &self,
+        tx: &Tx,
+        row: &Row,
+        channel: Channel,
+    ) -> Result<(String, String), StoreError> {
+        let of: Option<Uuid> = row.get("appointment_id");
+        let starts_at = tx.query_one(REMINDED_OF, &[&of]).await?.try_get(0)?;
+        let today = local_date(row.get("now"));
+        if channel == Channel::Email {
+            let mail = AccountMail::Reminder { starts_at, today };
+            return Ok(self.worded(mail, self.sender.portal.as_deref()));
+        }
+        let text = Text::reminder(&self.sender.service, starts_at, today)
+            .map_err(|error| StoreError::Unfit(format!("a reminder cannot be worded: {error}")))?;
+        Ok((String::new(), text.body().to_owned()))
+    }
+
     fn worded(&self, mail: AccountMail<'_>, portal: Option<&str>) -> (String, String) {
         let email = mail.worded(&self.sender.service, portal);
         (email.subject, email.body)
@@ -196,9 +204,9 @@ impl AccountMails {
 
 #[async_trait]
 impl DispatchStore for AccountMails {
-    async fn next_due(&self, _: Channel) -> PortResult<Option<TimeDelta>> {
+    async fn next_due(&self, channel: Channel) -> PortResult<Option<TimeDelta>> {
         let tx = self.store.begin(&housekeeping()).await?;
-        let row = tx.query_one(NEXT_DUE, &[]).await?;
+        let row = tx.query_one(NEXT_DUE, &[&channel.name()]).await?;
         tx.commit().await?;
         let secs: Option<f64> = row.try_get(0).map_err(StoreError::from)?;
         Ok(secs.map(|secs| TimeDelta::milliseconds((secs * 1_000.0).ceil() as i64)))
@@ -207,11 +215,11 @@ impl DispatchStore for AccountMails {
     async fn claim(
         &self,
         node: NodeId,
-        _: Channel,
+        channel: Channel,
         limit: u16,
         lease: TimeDelta,
     ) -> PortResult<Vec<ClaimedDispatch>> {
-        let claim = |tx: Tx| self.claim_in(tx, node, limit, lease);
+        let claim = |tx: Tx| self.claim_in(tx, (node, channel), limit, lease);
         Ok(self
             .store
             .run("account_mails.claim", &acting(node), claim)
@@ -220,15 +228,7 @@ impl DispatchStore for AccountMails {
 
     async fn still_wanted(&self, claimed: &ClaimedDispatch) -> PortResult<bool> {
         let (id, attempt) = (claimed.id.as_uuid(), claimed.attempt);
-        let ask = |tx: Tx| async move {
-            let Some(row) = tx.query_opt(WANTED, &[&id, &attempt]).await? else {
-                return Ok::<_, StoreError>(false);
-            };
-            let wanted = row.try_get(0)?;
-            tx.execute(if wanted { LEAVING } else { CANCEL }, &[&id])
-                .await?;
-            Ok(wanted)
-        };
+        let ask = |tx: Tx| async move { wanted::judge(&tx, id, attempt).await };
         Ok(self
             .store
             .run("account_mails.still_wanted", &housekeeping(), ask)
@@ -255,6 +255,15 @@ impl DispatchStore for AccountMails {
             .await?;
         Ok(written == 1)
     }
+}
+
+/// A provider's late word about a text to an account; whether there is such a text and it has not arrived.
+pub(in crate::store) async fn not_arrived(
+    tx: &Tx,
+    id: Uuid,
+    code: Option<&str>,
+) -> Result<bool, StoreError> {
+    Ok(tx.execute(HEARD, &[&id, &code]).await? == 1)
 }
 
 /// The hash under which a token is kept.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use letterbox_domain::choice::{Print, Way};
+use letterbox_domain::dispatch::Channel;
 use letterbox_domain::id::{AccountId, PatientId};
 use letterbox_domain::person::PostalAddress;
 use tokio_postgres::Row;
@@ -29,6 +30,8 @@ pub struct AccountView {
     pub email_way: Way,
     /// Whether they are told by text.
     pub text_way: Way,
+    /// How they are reminded of appointments; `None`: not at all.
+    pub reminders: Option<Channel>,
     /// Nothing may be posted.
     pub post_is_unsafe: bool,
     /// Where post goes, as far as it is shown: `…HR4 •••`. `None`: no hospital has told us an address.
@@ -49,7 +52,7 @@ const ACCOUNT: &str = "
            CASE WHEN a.mobile_verified_at IS NOT NULL THEN a.mobile END AS mobile,
            EXISTS (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'email', a.email)) AS email_is_bad,
            EXISTS (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (p.id, 'text', a.mobile)) AS mobile_is_bad,
-           coalesce(m.email_choice, 'on') AS email_choice, coalesce(m.text_choice, 'on') AS text_choice,
+           coalesce(m.email_choice, 'on') AS email_choice, coalesce(m.text_choice, 'on') AS text_choice, m.reminders,
            p.post_unsafe_since IS NOT NULL AS post_is_unsafe,
            (SELECT count(*) FROM letters l WHERE l.patient_id = p.id AND l.state = 'published' AND l.route = 'portal') AS unread,
            (SELECT count(*) FROM grants g WHERE g.patient_id = p.id AND g.revoked_at IS NULL) AS carers
@@ -76,6 +79,9 @@ pub async fn account(tx: &Tx, account: AccountId) -> Result<AccountView, StoreEr
         mobile_is_bad: row.try_get("mobile_is_bad")?,
         email_way: way(&row, "email_choice")?,
         text_way: way(&row, "text_choice")?,
+        reminders: row
+            .try_get::<_, Option<&str>>("reminders")?
+            .and_then(Channel::from_name),
         post_is_unsafe: row
             .try_get::<_, Option<bool>>("post_is_unsafe")?
             .unwrap_or(false),

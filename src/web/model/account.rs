@@ -35,6 +35,10 @@ pub(crate) struct ContactBody {
     pub(crate) has_mailbox: bool,
     pub(crate) ways: Vec<WayRow>,
     pub(crate) post_is_unsafe: bool,
+    /// How to be reminded of appointments: not at all, or by a way that works.
+    pub(crate) reminders: Vec<FormatChoice>,
+    /// Why the chosen way cannot be used at present.
+    pub(crate) reminders_warning: Option<&'static str>,
 }
 
 /// One way of telling.

@@ -65,6 +65,8 @@ fn r18_1_r18_2_the_accounts_pages_say_what_is_used_for_what_and_whom_to_tell() {
             way("text", "Text messages", "07700 900123"),
         ],
         post_is_unsafe: false,
+        reminders: choices(&["No, do not remind me", "Yes, by email"]),
+        reminders_warning: Some("We cannot text you at the moment."),
     };
     let html = written(
         "account-contact",
@@ -75,9 +77,10 @@ fn r18_1_r18_2_the_accounts_pages_say_what_is_used_for_what_and_whom_to_tell() {
     assert_eq!(html.matches("What we use it for").count(), 2);
     assert_eq!(
         html.matches(" checked").count(),
-        2,
-        "email is wanted, texts are unsafe"
+        3,
+        "email is wanted, texts are unsafe, no reminders"
     );
+    assert!(html.contains("Shall we remind you of appointments?"));
     let body = PostBody {
         tabs: tabs(),
         hint: Some("…HR4 •••".to_owned()),

@@ -64,7 +64,7 @@ fn end_of_gap(wall: NaiveDateTime) -> DateTime<Utc> {
 }
 
 /// `day` plus `days`, kept inside what the calendar can express (far beyond any letter).
-fn plus_days(day: NaiveDate, days: i64) -> NaiveDate {
+pub(crate) fn plus_days(day: NaiveDate, days: i64) -> NaiveDate {
     let moved = if days >= 0 {
         day.checked_add_days(Days::new(days.unsigned_abs()))
     } else {
