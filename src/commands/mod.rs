@@ -18,6 +18,7 @@ pub mod invite;
 pub mod join;
 pub mod letter_answer;
 pub mod letter_timeline;
+pub mod look;
 pub mod not_mine;
 pub mod open_appointment;
 pub mod open_letter;

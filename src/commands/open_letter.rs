@@ -150,7 +150,7 @@ async fn allowed(
     letter: LetterId,
 ) -> Result<Result<(Openable, bool), OpenError>, StoreError> {
     let Some(found) = openings::openable(tx, letter).await? else {
-        openings::refused(tx, account, letter).await?;
+        openings::refused(tx, account, "letter.view", ItemRef::Letter(letter)).await?;
         return Ok(Err(OpenError::NotFound));
     };
     let item = ItemRef::Letter(letter);

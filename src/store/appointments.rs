@@ -126,6 +126,7 @@ fn read_known(row: &Row) -> Result<KnownAppointment, StoreError> {
                 .get::<_, Option<DateTime<Utc>>>("opened_at")
                 .filter(|_| seen),
             opened_by_carer: None,
+            opened_by: None,
             posted_at: None,
             gone_at: None,
             not_mine_at: None,

@@ -120,12 +120,16 @@ const WAITING: &str = "
 
 /// A request that nobody has answered becomes a task, once; the sweep that looks after tasks without a case takes it on.
 const OVERDUE: &str = "
-    INSERT INTO tasks (id, trust_id, request_id, kind, due_at)
-    SELECT gen_random_uuid(), trust_id, id, 'change_request', app_now() FROM change_requests
-    WHERE state = 'pending' AND answer_by <= app_now()
-      AND NOT EXISTS (SELECT FROM tasks t WHERE t.request_id = change_requests.id AND t.closed_at IS NULL)
-    ORDER BY answer_by LIMIT 100
-    ON CONFLICT DO NOTHING";
+    WITH made AS (
+        INSERT INTO tasks (id, trust_id, request_id, kind, due_at)
+        SELECT gen_random_uuid(), trust_id, id, 'change_request', app_now() FROM change_requests
+        WHERE state = 'pending' AND answer_by <= app_now()
+          AND NOT EXISTS (SELECT FROM tasks t WHERE t.request_id = change_requests.id AND t.closed_at IS NULL)
+        ORDER BY answer_by LIMIT 100
+        ON CONFLICT DO NOTHING RETURNING id, request_id
+    )
+    SELECT made.id AS task, r.id, r.trust_id, r.patient_id, r.appointment_id
+    FROM made JOIN change_requests r ON r.id = made.request_id";
 
 /// An appointment of this account's own, under its mailbox's lock.
 struct Own {
@@ -305,7 +309,15 @@ impl Store {
     /// # Errors
     /// Any [`StoreError`].
     pub async fn overdue_change_requests(&self, principal: &Principal) -> Result<u64, StoreError> {
-        let make = |tx: Tx| async move { tx.execute(OVERDUE, &[]).await };
+        let make = |tx: Tx| async move {
+            let rows = tx.query(OVERDUE, &[]).await?;
+            let lines = rows
+                .iter()
+                .map(overdue)
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            history::append(&tx, principal, &lines).await?;
+            Ok::<_, StoreError>(lines.len() as u64)
+        };
         self.run("change_requests.overdue", principal, make).await
     }
 }
@@ -353,6 +365,19 @@ pub async fn waiting(tx: &Tx, trust: TrustId) -> Result<Vec<WaitingRequest>, Sto
     rows.iter().map(read).collect()
 }
 
+fn overdue(row: &Row) -> Result<history::Entry, StoreError> {
+    let (request, task): (Uuid, Uuid) = (row.try_get("id")?, row.try_get("task")?);
+    Ok(history::Entry {
+        trust: row.try_get("trust_id")?,
+        patient: Some(row.try_get("patient_id")?),
+        subject_kind: "appointment",
+        subject: row.try_get("appointment_id")?,
+        kind: "appointment.change_overdue",
+        policy_version: None,
+        facts: json!({"request": request, "task": task}),
+    })
+}
+
 fn state_of(row: &Row) -> Result<RequestState, StoreError> {
     RequestState::from_name(row.try_get("state")?)
         .ok_or_else(|| StoreError::corrupt("change_requests", "state", "no such state"))
@@ -378,6 +403,7 @@ async fn own(
 ) -> Result<Option<Own>, StoreError> {
     let id = appointment.as_uuid();
     let Some(row) = tx.query_opt(APPOINTMENT, &[&id]).await? else {
+        openings::refused(tx, account, action, ItemRef::Appointment(appointment)).await?;
         return Ok(None);
     };
     let patient: Uuid = row.try_get("patient_id")?;

@@ -71,6 +71,11 @@ const LEAVE: &str = "UPDATE memberships SET left_at = app_now() WHERE patient_id
 const FORGET_CONTACTS: &str =
     "DELETE FROM bad_contacts WHERE patient_id = $1 AND channel IN ('email', 'text')";
 
+/// What the patient wrote to the booking office, and what it wrote back. That something was asked, and what came of it,
+/// stays; so does a request that waits, without its words.
+const FORGET_WORDS: &str = "
+    UPDATE change_requests SET note = NULL, message = NULL WHERE patient_id = $1 AND num_nonnulls(note, message) > 0";
+
 /// Without it the next sign-in by the same proof is a newcomer's.
 const FORGET_PROOF: &str = "DELETE FROM identities WHERE account_id = $1";
 
@@ -125,6 +130,7 @@ impl LadderStore {
             tx.execute(END_INVITATIONS, &[&patient]).await?;
             tx.execute(LEAVE, &[&patient]).await?;
             tx.execute(FORGET_CONTACTS, &[&patient]).await?;
+            tx.execute(FORGET_WORDS, &[&patient]).await?;
             let facts = json!({"reason": reason.name(), "posted": closed.posted});
             record(&tx, account, patient, "account.closed", facts).await?;
         }

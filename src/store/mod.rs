@@ -32,6 +32,7 @@ pub mod keys;
 pub mod ladder;
 pub mod letters;
 mod locks;
+pub mod looks;
 mod mailbox;
 pub mod mails;
 mod notices;

@@ -78,16 +78,28 @@ fn read(row: &Row) -> Result<Openable, StoreError> {
     })
 }
 
-/// Writes down that this account asked for a letter whose row the policies keep from it; nothing for one that is not.
+/// Writes down that this account asked for an item whose row the policies keep from it; nothing for one that is not.
 ///
 /// # Errors
 /// Any [`StoreError`].
-pub async fn refused(tx: &Tx, account: AccountId, letter: LetterId) -> Result<(), StoreError> {
-    const WRITE: &str = "
+pub async fn refused(
+    tx: &Tx,
+    account: AccountId,
+    action: &'static str,
+    item: ItemRef,
+) -> Result<(), StoreError> {
+    const LETTER: &str = "
         INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
-        SELECT $1, trust_id, patient_id, 'letter.view', 'letter', $2, false FROM whose_letter($2)";
-    let params: super::Params<'_> = &[&account.as_uuid(), &letter.as_uuid()];
-    tx.execute(WRITE, params).await.map(drop)
+        SELECT $1, trust_id, patient_id, $3, 'letter', $2, false FROM whose_letter($2)";
+    const APPOINTMENT: &str = "
+        INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+        SELECT $1, trust_id, patient_id, $3, 'appointment', $2, false FROM whose_appointment($2)";
+    let write = match item {
+        ItemRef::Letter(_) => LETTER,
+        ItemRef::Appointment(_) => APPOINTMENT,
+    };
+    let params: super::Params<'_> = &[&account.as_uuid(), &item.as_uuid(), &action];
+    tx.execute(write, params).await.map(drop)
 }
 
 /// Uses a nonce up; `false` if that has happened before.
@@ -204,7 +216,9 @@ pub async fn open_appointment(
     appointment: AppointmentId,
 ) -> Result<Opening, StoreError> {
     let id = appointment.as_uuid();
+    let item = ItemRef::Appointment(appointment);
     let Some(row) = tx.query_opt(APPOINTMENT, &[&id]).await? else {
+        refused(tx, account, "appointment.open", item).await?;
         return Ok(Opening::Forbidden);
     };
     let patient: Uuid = row.try_get("patient_id")?;
@@ -213,7 +227,7 @@ pub async fn open_appointment(
     let (restricted, hidden) = (row.try_get("restricted")?, row.try_get("hidden")?);
     let viewer = circle::viewer(tx, account, patient.into()).await?;
     let viewer = viewer.filter(|viewer| viewer.sees(ShareKind::Appointments, restricted, hidden));
-    let (trust, item) = (row.try_get("trust_id")?, ItemRef::Appointment(appointment));
+    let trust = row.try_get("trust_id")?;
     let look = Look {
         account,
         trust,

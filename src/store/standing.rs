@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use letterbox_domain::case::CaseEnd;
+use letterbox_domain::id::AccountId;
 use letterbox_domain::ladder::{Rung, phone_useful_until};
 use letterbox_domain::letter::LetterState;
 use letterbox_domain::policy::Policy;
@@ -38,7 +39,7 @@ macro_rules! letter_facts {
     () => {
         concat!(
             "l.state, l.route, l.opened_at, l.posted_at, l.withdrawn_at AS gone_at, l.not_mine_at, \
-             l.opened_by_account_id IS DISTINCT FROM m.account_id AS opened_by_carer, opener.display_name AS opener, \
+             l.opened_by_account_id IS DISTINCT FROM m.account_id AS opened_by_carer, opener.display_name AS opener, l.opened_by_account_id AS opened_by, \
              about.starts_at AS known_by, ",
             $crate::store::standing::case_facts!()
         )
@@ -71,6 +72,8 @@ pub struct Facts {
     pub opened_at: Option<DateTime<Utc>>,
     /// The given name of the carer who opened it, if a carer did.
     pub opened_by_carer: Option<String>,
+    /// Whose account it was.
+    pub opened_by: Option<AccountId>,
     /// When the print house acknowledged it.
     pub posted_at: Option<DateTime<Utc>>,
     /// When it was withdrawn or replaced.
@@ -122,6 +125,7 @@ impl Facts {
                 .ok_or_else(|| StoreError::corrupt("letters", "route", "no such route"))?,
             opened_at: row.get("opened_at"),
             opened_by_carer: opener.map(|name| given(&name)),
+            opened_by: row.get::<_, Option<Uuid>>("opened_by").map(AccountId::from),
             posted_at: row.get("posted_at"),
             gone_at: row.get("gone_at"),
             not_mine_at: row.get("not_mine_at"),
@@ -130,9 +134,20 @@ impl Facts {
         })
     }
 
-    /// How it stands. `policy` is the case's.
+    /// How it stands, for whoever is not one of its openers. `policy` is the case's.
     #[must_use]
     pub fn standing(&self, policy: &Policy, calendars: &Calendars) -> Standing<'_> {
+        self.standing_to(None, policy, calendars)
+    }
+
+    /// How it stands, for this reader: a carer who opened it reads "you".
+    #[must_use]
+    pub fn standing_to(
+        &self,
+        reader: Option<AccountId>,
+        policy: &Policy,
+        calendars: &Calendars,
+    ) -> Standing<'_> {
         match (self.state, self.gone_at) {
             (LetterState::Withdrawn, Some(at)) => return Standing::Withdrawn { at },
             (LetterState::Superseded, Some(at)) => return Standing::Superseded { at },
@@ -145,7 +160,7 @@ impl Facts {
             let by = match &self.opened_by_carer {
                 Some(name) => Opener::Carer {
                     name,
-                    is_reader: false,
+                    is_reader: reader.is_some() && reader == self.opened_by,
                 },
                 None => Opener::Patient,
             };

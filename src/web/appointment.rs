@@ -20,7 +20,7 @@ use super::page::{render, see_other};
 use super::portal::{Desk, Reader, live};
 use super::{hiding, ics, opening, words};
 use crate::commands::change_appointment::{AskAnswer, ask_change, say_coming, take_back_change};
-use crate::commands::{CommandError, calendars};
+use crate::commands::{CommandError, calendars, look};
 use crate::store::pages::{self, AppointmentView, RequestView};
 
 #[derive(Deserialize)]
@@ -119,6 +119,12 @@ async fn details(
     if desk.viewing.is_none() && !is_read(&appointment) {
         return Ok(see_other(&url_of(&desk, list_of(&appointment))));
     }
+    look::at_appointment(
+        &desk.reader.portal.store,
+        desk.reader.session.account,
+        appointment.id,
+    )
+    .await?;
     let body = body(&desk, &appointment);
     let at = format!("{}/{}", desk.appointments_at, appointment.id);
     let mut chrome = desk.chrome_at(&body.title, "/my-health/appointments");

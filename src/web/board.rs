@@ -17,7 +17,10 @@ use super::page::{Chrome, render, see_other};
 use super::portal::{Reader, live};
 use super::{opening, requests, words};
 use crate::commands::calendars;
-use crate::store::pages::{self, ClinicView, ItemView, QuarantineView, SessionView, TaskView};
+use crate::commands::look::{self, OnBoard};
+use crate::store::pages::{
+    self, Board, ClinicView, ItemView, QuarantineView, SessionView, TaskView,
+};
 
 /// What patients may be told; free text would end up in front of twelve people unread.
 const REASONS: [&str; 3] = [
@@ -134,6 +137,8 @@ async fn cancel_clinic(request: HttpRequest, form: web::Form<Cancel>) -> HttpRes
 
 async fn body(reader: &Reader, trust: TrustId, name: String) -> Result<BoardBody, Failure> {
     let board = pages::board(&reader.tx, trust).await?;
+    let (store, account) = (&reader.portal.store, reader.session.account);
+    look::at_board(store, account, trust, &shown(&board)).await?;
     let items = |found: &[ItemView]| found.iter().map(item_row).collect::<Vec<_>>();
     let reasons = REASONS
         .iter()
@@ -167,6 +172,16 @@ async fn body(reader: &Reader, trust: TrustId, name: String) -> Result<BoardBody
         no_requests: board.requests.is_empty(),
         requests: board.requests.iter().map(requests::row).collect(),
     })
+}
+
+/// Everybody whose name is on it.
+fn shown(board: &Board) -> OnBoard {
+    let lists = [&board.unread, &board.notices, &board.settled];
+    OnBoard {
+        cases: lists.into_iter().flatten().map(|item| item.id).collect(),
+        tasks: board.tasks.iter().map(|task| task.id.as_uuid()).collect(),
+        requests: board.requests.iter().map(|request| request.id).collect(),
+    }
 }
 
 fn choice(text: String, value: String) -> Choice {

@@ -233,7 +233,10 @@ pub(crate) fn ways(desk: &Desk, letter: &LetterView) -> Ways {
 
 /// The promise as this reader is told it.
 pub(crate) fn promise_of(desk: &Desk, letter: &LetterView) -> String {
-    let standing = letter.facts.standing(&letter.policy, calendars());
+    let reader = Some(desk.reader.session.account);
+    let standing = letter
+        .facts
+        .standing_to(reader, &letter.policy, calendars());
     let audience = match &desk.viewing {
         Some(patient) => Audience::Carer { patient },
         None => Audience::Patient,

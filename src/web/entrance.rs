@@ -19,7 +19,7 @@ use super::failure::{Failure, page};
 use super::guard::forms_may_lead_to;
 use super::model::LoginBody;
 use super::page::{Chrome, render, render_with, see_other};
-use super::portal::Portal;
+use super::portal::{Portal, Reader};
 use super::{join, place, sorry};
 use crate::commands::arrive::{Arrival, Arriving, Leaving, Purpose, Visit, arrive};
 use crate::config::Practices;
@@ -27,6 +27,7 @@ use crate::identity::Identity;
 use crate::identity::nhs_login::{COOKIE, Callback, LoginError, NhsLogin, removal};
 use crate::identity::session::SignedIn;
 use crate::identity::ticket::Ticket;
+use crate::store::pages;
 
 /// What the way in needs.
 #[derive(Debug)]
@@ -109,6 +110,21 @@ pub(crate) fn lead_to_nhs_login(request: &HttpRequest, portal: &Portal) {
     if let Some(nhs_login) = &portal.entrance.nhs_login {
         forms_may_lead_to(request, nhs_login.origin());
     }
+}
+
+/// Whether somebody who has no mailbox is offered to join: by the proof they sign in with, so not where that is another.
+pub(crate) async fn offers_joining(
+    request: &HttpRequest,
+    reader: &Reader,
+) -> Result<bool, Failure> {
+    let portal = &reader.portal;
+    let is_persona = portal.demo.is_some() && host_name(request).is_some();
+    if is_persona || reader.person.mailbox.is_some() || portal.entrance.nhs_login.is_none() {
+        return Ok(false);
+    }
+    lead_to_nhs_login(request, portal);
+    let staff = pages::staff_trust(&reader.tx, reader.session.account).await?;
+    Ok(staff.is_none())
 }
 
 #[derive(Deserialize)]

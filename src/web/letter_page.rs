@@ -1,6 +1,9 @@
 //! What a letter's page says: promise, facts, the ways of opening it, its paper, and the thread that it stands in.
 //! Shows only what its reader sees; opens nothing.
 
+use chrono::{DateTime, Utc};
+use letterbox_domain::circle::ShareKind;
+
 use super::documents::{caution_of, hint_of, promise_of, sees, tag_of, ways};
 use super::failure::Failure;
 use super::model::{Fact, LetterBody, ThreadRow};
@@ -34,7 +37,7 @@ pub(super) fn composed(
         tone,
         promise: promise_of(desk, letter),
         caution: caution_of(letter),
-        facts: facts(letter),
+        facts: facts(desk, letter),
         full_text: text.map(words::paragraphs).unwrap_or_default(),
         view_url: ways.view.then(|| format!("{at}/view")),
         nonce: ways.view.then(mint),
@@ -54,7 +57,7 @@ pub(super) fn composed(
         }),
         undo_url: undo.is_some().then(|| format!("{at}/not-mine/undo")),
         thread: Vec::new(),
-        thread_about: letter.appointment_at.map(words::day_and_time),
+        thread_about: appointment_at(desk, letter).map(words::day_and_time),
         hint: hint_of(desk, letter, &ways),
         // What is said not to be theirs is hidden from carers already.
         hide: hiding::button(desk, &at, letter.hidden).filter(|_| letter.dispute.is_none()),
@@ -106,13 +109,20 @@ fn sent(letter: &LetterView) -> String {
     words::date_and_time(letter.published_at)
 }
 
-fn facts(letter: &LetterView) -> Vec<Fact> {
+/// When the appointment is that the letter is about: for the patient, and for carers who share appointments. Rows that
+/// such a carer may not see (hidden, sensitive) do not come out of the database in the first place.
+fn appointment_at(desk: &Desk, letter: &LetterView) -> Option<DateTime<Utc>> {
+    let shared = desk.viewer.sees(ShareKind::Appointments, false, false);
+    letter.appointment_at.filter(|_| shared)
+}
+
+fn facts(desk: &Desk, letter: &LetterView) -> Vec<Fact> {
     let mut facts = vec![
         Fact::new("From", &letter.trust),
         Fact::new("Clinic", &letter.clinic),
         Fact::new("Sent", words::date_and_time(letter.published_at)),
     ];
-    if let Some(at) = letter.appointment_at {
+    if let Some(at) = appointment_at(desk, letter) {
         facts.push(Fact::new("Appointment", words::day_and_time(at)));
     }
     facts

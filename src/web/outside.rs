@@ -60,6 +60,8 @@ struct Envelope {
     at: DateTime<Utc>,
     window: Vec<String>,
     postage: String,
+    /// As the manifest has it: `std`, `large16`, `braille` …
+    format: String,
 }
 
 async fn body(portal: &Portal) -> Result<OutsideBody, Failure> {
@@ -123,11 +125,16 @@ fn envelope_row(envelope: Envelope) -> EnvelopeRow {
         "second" => "2nd class",
         _ => "Economy",
     };
+    let format = match envelope.format.as_str() {
+        "std" => String::new(),
+        "large16" => ", large print".to_owned(),
+        other => format!(", {}", other.replace('_', " ")),
+    };
     EnvelopeRow {
         id: envelope.n.to_string(),
         window: envelope.window.join("\n"),
         postage: postage.to_owned(),
-        at: format!("printed {}", words::clock(envelope.at)),
+        at: format!("printed {}{format}", words::clock(envelope.at)),
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::doors::Doors;
+use super::entrance::offers_joining;
 use super::failure::{Failure, data, page};
 use super::model::{LeaveBody, PeopleBody, PersonRow, PreferencesBody, Tick};
 use super::page::{Chrome, render, see_other};
@@ -55,7 +56,8 @@ async fn show(request: HttpRequest) -> HttpResponse {
         let reader = Reader::of(&request).await?;
         let mut chrome = chrome(&reader, "People you help");
         chrome.live = live("/people.json", "/people", "Check again");
-        let body = body(&reader).await?;
+        let mut body = body(&reader).await?;
+        body.may_join = offers_joining(&request, &reader).await?;
         Ok(render(&request, "people.jinja", &chrome, &body))
     };
     page(&request, work).await
@@ -82,6 +84,7 @@ async fn body(reader: &Reader) -> Result<PeopleBody, Failure> {
         }
     }
     Ok(PeopleBody {
+        may_join: false,
         empty: people.is_empty(),
         people,
     })

@@ -7,6 +7,7 @@ mod circle;
 mod contract;
 mod disputes;
 mod invitations;
+mod looks;
 mod messages;
 mod openings;
 mod paper;

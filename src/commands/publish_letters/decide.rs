@@ -283,6 +283,7 @@ impl Accepted<'_> {
             route: self.route,
             opened_at: None,
             opened_by_carer: None,
+            opened_by: None,
             posted_at: None,
             gone_at: None,
             not_mine_at: None,

@@ -290,6 +290,8 @@ async fn r5_1_an_unanswered_request_becomes_a_task_after_a_working_day_and_goes_
             .await,
         1
     );
+    let line = "SELECT count(*) FROM history WHERE kind = 'appointment.change_overdue' AND patient_id IS NOT NULL";
+    assert_eq!(hospital.count(line).await, 1, "and history says so");
     let id = waiting(&db, &hospital).await[0];
     answer(&db, &hospital, id, false).await;
     assert_eq!(

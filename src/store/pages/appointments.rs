@@ -95,7 +95,7 @@ macro_rules! appointment_facts {
          CASE WHEN m.account_id IS NULL THEN 'we_post' ELSE 'portal' END AS route, \
          CASE WHEN a.opened_change >= a.change THEN a.opened_at END AS opened_at, \
          CASE WHEN c.end_kind = 'posted' THEN c.ended_at END AS posted_at, NULL::timestamptz AS gone_at, NULL::timestamptz AS not_mine_at, \
-         false AS opened_by_carer, NULL::text AS opener, \
+         false AS opened_by_carer, NULL::text AS opener, NULL::uuid AS opened_by, \
          c.id AS case_id, c.policy_version, c.step_rungs, c.deadline_at, c.promised_at, c.created_at AS case_created_at, \
          c.ended_at, c.end_kind, c.end_detail, print.closed_at AS batch_closed_at, \
          EXISTS (SELECT FROM tasks t WHERE t.case_id = c.id AND t.closed_at IS NULL AND t.kind <> 'phone') AS in_hand, \

@@ -88,7 +88,9 @@ fn did(action: &str) -> &'static str {
     match action {
         "letter.view" => "Opened a letter",
         "letter.download" => "Downloaded a letter",
-        "appointment.open" => "Looked at an appointment",
+        "appointment.open" | "appointment.view" => "Looked at an appointment",
+        "board.view" => "Saw your name on the booking office’s list",
+        "account.reminders_chosen" => "Changed reminders",
         "grant.given" => "Changed the circle of care",
         "grant.revoked" => "Stopped sharing",
         "account.ways_chosen" => "Changed contact choices",

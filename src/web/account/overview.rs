@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::super::doors::Doors;
+use super::super::entrance::offers_joining;
 use super::super::failure::page;
 use super::super::model::{AccountBody, AccountRow};
 use super::super::page::render;
@@ -20,6 +21,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
         let body = AccountBody {
             tabs: tabs("/account"),
             rows: rows(&owner.account),
+            may_join: offers_joining(&request, &owner.reader).await?,
         };
         let chrome = owner.chrome("Account overview", "/account");
         Ok(render(&request, "account.jinja", &chrome, &body))

@@ -15,6 +15,8 @@ pub(crate) struct AccountTab {
 pub(crate) struct AccountBody {
     pub(crate) tabs: Vec<AccountTab>,
     pub(crate) rows: Vec<AccountRow>,
+    /// A carer may get letters of their own here.
+    pub(crate) may_join: bool,
 }
 
 /// One thing on record; `href` is empty where it is not changed here.

@@ -120,6 +120,8 @@ pub(crate) struct InvitationBody {
 /// Whose mailboxes a carer may look into.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct PeopleBody {
+    /// They may get letters of their own here; said when the page is asked for.
+    pub(crate) may_join: bool,
     pub(crate) people: Vec<PersonRow>,
     pub(crate) empty: bool,
 }

@@ -40,6 +40,7 @@ fn r18_1_r18_2_the_accounts_pages_say_what_is_used_for_what_and_whom_to_tell() {
             row("Name", "<b>Margaret</b>", ""),
             row("Email", "margaret@example.test", "/account/contact"),
         ],
+        may_join: true,
     };
     let html = written(
         "account",
@@ -51,6 +52,7 @@ fn r18_1_r18_2_the_accounts_pages_say_what_is_used_for_what_and_whom_to_tell() {
         html.contains("&lt;b&gt;Margaret") && html.contains("does not change what your hospital")
     );
     assert!(html.contains("tell your GP and your hospital too"));
+    assert!(html.contains("Get my own letters here") && html.contains("value=\"join\""));
     assert_eq!(
         html.matches("aria-current=\"page\"").count(),
         1,

@@ -170,6 +170,7 @@ fn the_forms_of_both_sides_render() {
         leave_url: "/people/g/leave".to_owned(),
     };
     let body = PeopleBody {
+        may_join: true,
         people: vec![person],
         empty: false,
     };

@@ -1,0 +1,32 @@
+//! Somebody looks at what they may see: nothing changes but the audit, which the patient reads as "Who looked".
+
+use letterbox_domain::id::{AccountId, AppointmentId, TrustId};
+
+use crate::store::{Store, StoreError};
+
+pub use crate::store::looks::OnBoard;
+
+/// At an appointment's details. The caller has asked whether they may.
+///
+/// # Errors
+/// Any [`StoreError`]; nothing is to be shown then.
+pub async fn at_appointment(
+    store: &Store,
+    account: AccountId,
+    appointment: AppointmentId,
+) -> Result<(), StoreError> {
+    store.saw_appointment(account, appointment).await
+}
+
+/// At the names on a trust's board. The caller has asked whether they are its staff.
+///
+/// # Errors
+/// Any [`StoreError`]; nothing is to be shown then.
+pub async fn at_board(
+    store: &Store,
+    account: AccountId,
+    trust: TrustId,
+    shown: &OnBoard,
+) -> Result<(), StoreError> {
+    store.saw_board(account, trust, shown).await
+}

@@ -1,0 +1,82 @@
+//! Looks that change nothing and are looks all the same: an appointment's details read again, names on the booking
+//! office's board. Written before the first byte of the page leaves, for "Who looked at my record".
+
+use letterbox_domain::id::{AccountId, AppointmentId, TrustId};
+use uuid::Uuid;
+
+use super::{Principal, Store, StoreError, Tx};
+
+/// The same person's look at the same appointment within a minute is one look: opening leads to the page.
+const APPOINTMENT: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, a.trust_id, a.patient_id, 'appointment.view', 'appointment', a.id, true FROM appointments a
+    WHERE a.id = $2 AND NOT EXISTS (
+        SELECT FROM audit seen WHERE seen.patient_id = a.patient_id AND seen.account_id = $1 AND seen.object_id = a.id
+        AND seen.action IN ('appointment.view', 'appointment.open') AND seen.allowed AND seen.at > app_now() - interval '1 minute')";
+
+/// A board lies open all day and draws itself again with every change: one row a person, patient and hour.
+const BOARD: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, $2, named.patient_id, 'board.view', 'patient', named.patient_id, true
+    FROM (SELECT c.patient_id FROM cases c WHERE c.id = ANY($3)
+          UNION SELECT c.patient_id FROM tasks t JOIN cases c ON c.id = t.case_id WHERE t.id = ANY($4)
+          UNION SELECT l.patient_id FROM tasks t JOIN letters l ON l.id = t.letter_id WHERE t.id = ANY($4)
+          UNION SELECT r.patient_id FROM tasks t JOIN change_requests r ON r.id = t.request_id WHERE t.id = ANY($4)
+          UNION SELECT r.patient_id FROM change_requests r WHERE r.id = ANY($5)) AS named
+    WHERE NOT EXISTS (
+        SELECT FROM audit seen WHERE seen.patient_id = named.patient_id AND seen.account_id = $1 AND seen.action = 'board.view'
+        AND seen.at > app_now() - interval '1 hour')";
+
+/// What stands on a board, by its ids.
+#[derive(Clone, Debug, Default)]
+pub struct OnBoard {
+    /// Cases of letters and of changes of appointments.
+    pub cases: Vec<Uuid>,
+    /// Tasks.
+    pub tasks: Vec<Uuid>,
+    /// Requests to cancel or rebook.
+    pub requests: Vec<Uuid>,
+}
+
+impl Store {
+    /// Somebody who may see it is about to see an appointment's details.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the page must not be shown then.
+    pub async fn saw_appointment(
+        &self,
+        account: AccountId,
+        appointment: AppointmentId,
+    ) -> Result<(), StoreError> {
+        let whose = Principal::Account { account };
+        let write = |tx: Tx| async move {
+            let params: super::Params<'_> = &[&account.as_uuid(), &appointment.as_uuid()];
+            tx.execute(APPOINTMENT, params).await.map(drop)
+        };
+        self.run("appointments.seen", &whose, write).await
+    }
+
+    /// A member of the trust's staff is about to see these patients' names.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the board must not be shown then.
+    pub async fn saw_board(
+        &self,
+        account: AccountId,
+        trust: TrustId,
+        shown: &OnBoard,
+    ) -> Result<(), StoreError> {
+        let whose = Principal::Account { account };
+        let write = |tx: Tx| async move {
+            let params: super::Params<'_> = &[
+                &account.as_uuid(),
+                &trust.as_uuid(),
+                &shown.cases,
+                &shown.tasks,
+                &shown.requests,
+            ];
+            tx.execute(BOARD, params).await.map(drop)
+        };
+        self.run("boards.seen", &whose, write).await
+    }
+}
