@@ -16,7 +16,8 @@ use super::ladder::{LadderStore, NoticeChange, NoticeFacts};
 use super::print::Closing;
 use super::{StoreError, Tx, tasks};
 
-/// Read after the cases are locked, so it sees every opening that was committed before.
+/// Read after the cases are locked, so it sees every opening that was committed before. A format that the patient chose
+/// outlives the account: what is posted because somebody leaves must be readable too.
 const ITEMS: &str = "
     SELECT d.id, d.case_id, d.attempt, l.id AS letter_id, l.version, l.document_id,
            p.given_name, p.family_name, p.address_lines,
@@ -24,7 +25,7 @@ const ITEMS: &str = "
            a.state AS appointment_state, a.change, a.starts_at, a.clinic, a.location, a.contact_phone, a.contact_hours,
            a.instructions, d.asked_at IS NOT NULL AND l.not_mine_at IS NULL AS asked
     FROM dispatches d JOIN cases c ON c.id = d.case_id JOIN patients p ON p.id = d.patient_id
-    LEFT JOIN memberships m ON m.patient_id = p.id AND m.left_at IS NULL
+    LEFT JOIN memberships m ON m.patient_id = p.id
     LEFT JOIN letters l ON l.id = c.letter_id LEFT JOIN appointments a ON a.id = c.appointment_id
     WHERE d.id = ANY($1) AND d.state = 'queued'
       AND NOT EXISTS (SELECT FROM print_items i WHERE i.subject_id = coalesce(l.id, c.id) AND i.version = coalesce(l.version, 1))

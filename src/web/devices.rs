@@ -44,7 +44,7 @@ async fn show(
         let found = devices(&reader.tx, reader.session.account, identity.idle()).await?;
         let rows: Vec<_> = found.iter().map(|one| row(&reader.session, one)).collect();
         let body = DevicesBody {
-            tabs: account::tabs(HERE),
+            tabs: account::tabs(HERE, reader.person.mailbox.is_some()),
             others: rows.len() > 1,
             devices: rows,
             notice: said.ended.map(notice),

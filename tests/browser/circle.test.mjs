@@ -166,9 +166,35 @@ step("R27.1 R27.2 changed ticks take the letter off Susan's page", async () => {
   await shows(page("susan").locator("[data-list] > li, [data-bar]"), /eye clinic|Show 1 new letter/);
 });
 
+step("R27.4 Susan reads for Margaret: only with the tick, and each of them is told who it was", async () => {
+  assert.equal(await row("susan", "Your eye clinic appointment").getByRole("button", { name: /^View/ }).count(), 0, "looking is all that was shared");
+  await page("margaret").getByRole("link", { name: /^Change/ }).click();
+  const tick = page("margaret").getByLabel("They may read for me");
+  assert.ok(!(await tick.isChecked()), "R27.1 not pre-ticked");
+  await tick.check();
+  await page("margaret").getByRole("button", { name: "Save" }).click();
+  await shows(row("margaret", "Susan"), "May open letters for you");
+  await page("susan").reload();
+  const view = row("susan", "Your eye clinic appointment").getByRole("button", { name: /^View/ });
+  await view.waitFor();
+  const tab = people.susan.context.waitForEvent("page");
+  const answered = new Promise((resolve) => people.susan.context.on("response", (answer) => {
+    if (answer.url().endsWith("/view")) resolve(answer);
+  }));
+  await view.click();
+  assert.equal((await answered).headers()["content-type"], "application/pdf");
+  await (await tab).close();
+  await shows(row("susan", "Your eye clinic appointment"), /pened by you for Margaret/);
+  await at("margaret", "/my-health/documents");
+  await shows(row("margaret", "Your eye clinic appointment"), /pened by Susan for you/);
+  await page("outside").goto(demo.outside);
+  await shows(page("outside").locator(".lb-mail", { hasText: "margaret@example.test" }), "Somebody has opened a message for you");
+  await at("margaret", CIRCLE);
+});
+
 step("R27.2 withdrawn, and gone from Susan's open page within a second of the answer", async () => {
   await page("susan").reload();
-  await shows(row("susan", "Your eye clinic appointment"), "unless Margaret opens it");
+  await shows(row("susan", "Your eye clinic appointment"), /pened by you for Margaret/);
   await shows(page("susan").locator("[data-status]"), "Connected");
   const gone = page("susan").waitForURL((url) => url.pathname === "/people").then(() => Date.now());
   const answered = page("margaret").waitForResponse((answer) => answer.url().endsWith("/withdraw")).then(() => Date.now());

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use letterbox_actors::ports::DispatchStore;
-use letterbox_domain::choice::Leaving;
+use letterbox_domain::choice::{Leaving, Print};
 use letterbox_domain::dispatch::Channel;
 use letterbox_domain::id::{AccountId, AppointmentId, GrantId};
 use letterbox_domain::policy::Policy;
@@ -10,7 +10,9 @@ use letterbox_domain::promise::{Audience, Precision, line};
 use letterbox_domain::time::{Calendars, QuietHours, instant, local_date};
 use uuid::Uuid;
 
+use super::print::batches;
 use super::world::{LEASE, Person, Published, World};
+use crate::commands::choose_contact::choose_print;
 use crate::commands::close_account::close_account;
 use crate::commands::look::{self, OnBoard};
 use crate::commands::open_appointment::open_appointment;
@@ -182,6 +184,21 @@ async fn r28_3_leaving_erases_what_was_written_to_the_booking_office_and_keeps_t
         1,
         "nobody else's"
     );
+}
+
+#[tokio::test]
+async fn r28_2_what_is_posted_because_somebody_leaves_comes_in_the_format_they_chose() {
+    let world = World::new().await;
+    let gwyn = world.member("Gwyn").await;
+    world.publish(gwyn.patient).await;
+    let chosen = choose_print(&world.ladder, gwyn.account, Some(Print::Braille)).await;
+    assert!(chosen.expect("it is kept"));
+    let closed = close_account(&world.ladder, gwyn.account, Leaving::PreferPost).await;
+    assert_eq!(closed.expect("closes").expect("it was open").posted, 1);
+    world.pass(TimeDelta::seconds(16)).await;
+    assert_eq!(batches(&world).await.len(), 1);
+    let printed: Option<String> = world.one("SELECT format_need FROM print_items", &[]).await;
+    assert_eq!(printed.as_deref(), Some("braille"));
 }
 
 /// What a carer's letter page says, with the appointment's time as the database gives it.

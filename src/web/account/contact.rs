@@ -57,7 +57,7 @@ fn body(account: &AccountView, saved: bool) -> ContactBody {
         is_unsafe: way == Way::Never,
     };
     ContactBody {
-        tabs: tabs(HERE),
+        tabs: tabs(HERE, account.has_mailbox),
         saved,
         has_mailbox: account.has_mailbox,
         ways: vec![

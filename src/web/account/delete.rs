@@ -40,7 +40,7 @@ async fn show(request: HttpRequest, asked: web::Query<Asked>) -> HttpResponse {
             checked: false,
         };
         let body = DeleteBody {
-            tabs: tabs(HERE),
+            tabs: tabs(HERE, account.has_mailbox),
             has_mailbox: account.has_mailbox,
             unread: match account.unread {
                 0 => None,

@@ -37,7 +37,7 @@ async fn show(request: HttpRequest, query: web::Query<Saved>) -> HttpResponse {
             checked: print == now,
         };
         let body = FormatBody {
-            tabs: tabs(HERE),
+            tabs: tabs(HERE, true),
             saved: query.saved.is_some(),
             choices: Print::ALL.into_iter().map(choice).collect(),
             on_file: account.print_on_file.map(text),

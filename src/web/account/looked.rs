@@ -37,7 +37,7 @@ async fn show(request: HttpRequest, from: web::Query<From>) -> HttpResponse {
         looks.truncate(on_a_page);
         let older = looks.last().filter(|_| more);
         let body = LookedBody {
-            tabs: tabs(HERE),
+            tabs: tabs(HERE, true),
             older: older.map(|last| format!("{HERE}?before={}", last.id)),
             is_first: from.before.is_none(),
             looks: looks.iter().map(row).collect(),

@@ -36,14 +36,20 @@ pub(crate) fn routes(doors: &mut Doors<'_>) {
     delete::routes(doors);
 }
 
+/// What there is only with a mailbox: a carer has no post, no format and no record of their own.
+const OF_A_MAILBOX: [&str; 3] = ["/account/post", "/account/format", "/account/looked"];
+
 /// The tabs at the top of every account page; the one at `here` is open.
-pub(crate) fn tabs(here: &str) -> Vec<AccountTab> {
+pub(crate) fn tabs(here: &str, has_mailbox: bool) -> Vec<AccountTab> {
     let tab = |(text, href): (&'static str, &'static str)| AccountTab {
         text,
         href,
         current: href == here,
     };
-    TABS.into_iter().map(tab).collect()
+    TABS.into_iter()
+        .filter(|(_, href)| has_mailbox || !OF_A_MAILBOX.contains(href))
+        .map(tab)
+        .collect()
 }
 
 /// Whoever is signed in, with their account. Carers without a mailbox have an account too; staff have none here.

@@ -1,6 +1,7 @@
 //! Account overview: what is on record, and where each thing is changed.
 
 use actix_web::{HttpRequest, HttpResponse};
+use letterbox_domain::dispatch::Channel;
 
 use super::super::doors::Doors;
 use super::super::entrance::offers_joining;
@@ -19,7 +20,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
     let work = async {
         let owner = Owner::of(&request).await?;
         let body = AccountBody {
-            tabs: tabs("/account"),
+            tabs: tabs("/account", owner.account.has_mailbox),
             rows: rows(&owner.account),
             may_join: offers_joining(&request, &owner.reader).await?,
         };
@@ -69,6 +70,17 @@ fn rows(account: &AccountView) -> Vec<AccountRow> {
         post,
         "/account/post",
         "where we post to",
+    ));
+    let reminders = match account.reminders {
+        None => "None",
+        Some(Channel::Text) => "By text message, 7 and 2 days before an appointment",
+        Some(_) => "By email, 7 and 2 days before an appointment",
+    };
+    rows.push(row(
+        "Reminders",
+        reminders.to_owned(),
+        "/account/contact#reminders",
+        "reminders of appointments",
     ));
     rows.push(row(
         "You share with",

@@ -21,7 +21,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
             return Err(Failure::NotFound);
         }
         let body = PostBody {
-            tabs: tabs(HERE),
+            tabs: tabs(HERE, true),
             hint: owner.account.post_hint.clone(),
             is_unsafe: owner.account.post_is_unsafe,
         };

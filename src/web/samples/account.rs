@@ -26,7 +26,7 @@ fn choices(names: &[&'static str]) -> Vec<FormatChoice> {
 
 #[test]
 fn r18_1_r18_2_the_accounts_pages_say_what_is_used_for_what_and_whom_to_tell() {
-    let tabs = || crate::web::account::tabs("/account");
+    let tabs = || crate::web::account::tabs("/account", true);
     let chrome = |title| super::chrome(title, "patient", "/account");
     let row = |key, value: &str, href| AccountRow {
         key,
@@ -135,7 +135,7 @@ fn r28_1_the_page_for_deleting_asks_for_a_reason_and_says_what_follows() {
         "Another reason, or I would rather not say",
     ]);
     let body = DeleteBody {
-        tabs: crate::web::account::tabs("/account/delete"),
+        tabs: crate::web::account::tabs("/account/delete", true),
         has_mailbox: true,
         unread: Some("2 letters".to_owned()),
         post_is_unsafe: false,

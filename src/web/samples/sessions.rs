@@ -33,7 +33,7 @@ fn device(this_one: bool) -> DeviceRow {
 fn the_list_of_devices_offers_to_end_every_other_one() {
     let chrome = signed_in("Signed-in devices", "patient", "/account/sessions", false);
     let body = DevicesBody {
-        tabs: crate::web::account::tabs("/account/sessions"),
+        tabs: crate::web::account::tabs("/account/sessions", true),
         devices: vec![device(true), device(false)],
         others: true,
         notice: None,
