@@ -74,6 +74,10 @@ async function scripts() {
     legalComments: "none",
   });
   for (const file of result.outputFiles) await emit(basename(file.path), file.contents);
+  // For browsers that do not understand the above; the target has the build refuse what they would not understand.
+  const plain = await readFile(join(here, "src/old_browser.js"), "utf8");
+  const { code } = await esbuild.transform(plain, { minify: true, target: "es5", legalComments: "none" });
+  await emit("old_browser.js", Buffer.from(code));
 }
 
 async function copyFonts() {

@@ -105,6 +105,7 @@ pub struct PortalSettings {
     #[serde(deserialize_with = "values::text")]
     pub banner: Option<String>,
     pub help_email: String,
+    pub area: String,
     pub quick_exit_url: String,
 }
 

@@ -292,6 +292,7 @@ fn site(settings: &Settings) -> pages::templates::Site {
         portal_name: settings.server.service_name.clone(),
         banner: settings.portal.banner.clone(),
         help_email: settings.portal.help_email.clone(),
+        area: settings.portal.area.clone(),
         quick_exit_url: settings.portal.quick_exit_url.clone(),
     }
 }

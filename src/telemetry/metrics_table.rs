@@ -64,6 +64,10 @@ pub const METRICS: &[Metric] = &[
         "letterbox_http_problems_total",
         "Refusals and errors answered, by code",
     ),
+    counter(
+        "letterbox_content_policy_reports_total",
+        "Breaches of the pages' content policy that browsers reported, by directive; dropped: beyond the rate",
+    ),
     // The store.
     counter(
         "letterbox_store_retries_total",

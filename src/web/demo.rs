@@ -15,7 +15,7 @@ use super::computer::is_public;
 use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::{PersonaRow, SignInBody};
-use super::page::{Chrome, render, see_other};
+use super::page::{render, see_other, visitor};
 use super::portal::Portal;
 use crate::commands::seed::{DEMO_ISSUER, PERSONAS, Part, Persona};
 use crate::config::{DemoSettings, Mode};
@@ -158,12 +158,7 @@ async fn show(request: HttpRequest) -> HttpResponse {
             personas: choosable(&request).into_iter().map(row).collect(),
             stage_url: door(&request, ""),
         };
-        let chrome = Chrome {
-            title: "Sign in".to_owned(),
-            area: "plain",
-            home: "/",
-            ..Chrome::default()
-        };
+        let chrome = visitor("Sign in", "/login");
         Ok(render(&request, "sign_in.jinja", &chrome, &body))
     };
     page(&request, work).await

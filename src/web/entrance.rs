@@ -18,7 +18,7 @@ use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::guard::forms_may_lead_to;
 use super::model::LoginBody;
-use super::page::{Chrome, render, render_with, see_other};
+use super::page::{Chrome, render, render_with, see_other, visitor};
 use super::portal::{Portal, Reader};
 use super::{join, place, sorry};
 use crate::commands::arrive::{Arrival, Arriving, Leaving, Purpose, Visit, arrive};
@@ -97,12 +97,7 @@ pub(crate) fn login_for(request: &HttpRequest) -> String {
 
 /// The frame of a page for somebody who is not signed in.
 pub(crate) fn plain(title: &str) -> Chrome {
-    Chrome {
-        title: title.to_owned(),
-        area: "plain",
-        home: "/",
-        ..Chrome::default()
-    }
+    visitor(title, "/login")
 }
 
 /// Lets forms of this page lead to NHS login; every page with such a form calls it.

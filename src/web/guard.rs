@@ -105,7 +105,8 @@ fn policy(nonce: &str, socket_host: Option<&str>, forms: Option<&str>) -> String
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; font-src 'none'; \
          connect-src 'self'{sockets}; form-action 'self'{forms}; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'"
+         require-trusted-types-for 'script'; trusted-types 'none'; report-uri {}",
+        super::reports::ADDRESS
     )
 }
 
@@ -165,6 +166,7 @@ mod tests {
             "frame-ancestors 'none'",
             "form-action 'self'",
             "require-trusted-types-for 'script'",
+            "report-uri /content-policy-reports",
         ] {
             assert!(policy.contains(part), "{part} is missing in {policy}");
         }

@@ -189,7 +189,7 @@ fn why_not(reason: Option<NoMailbox>) -> NoMailboxText {
 }
 
 /// What comes here today, and what still comes by post, sentence by sentence.
-fn divide(rollout: &[ComesHere]) -> (Vec<String>, Vec<String>) {
+pub(super) fn divide(rollout: &[ComesHere]) -> (Vec<String>, Vec<String>) {
     let mut trusts: BTreeMap<&str, Vec<(&ComesHereRow, bool)>> = BTreeMap::new();
     for view in rollout {
         let rows = trusts.entry(&view.trust).or_default();

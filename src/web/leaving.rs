@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::doors::Doors;
 use super::failure::{Failure, page};
 use super::model::SignedOutBody;
-use super::page::{Chrome, render, render_with, see_other};
+use super::page::{Chrome, render, render_with, see_other, visitor};
 use super::place;
 use super::portal::Portal;
 use crate::identity::Identity;
@@ -63,8 +63,14 @@ async fn leave(
             let chrome = Chrome::default();
             render_with(&request, status, "leave.jinja", &chrome, &())
         };
-        let Some(session) = SignedIn::of(&request).await? else {
-            return cleared(away(StatusCode::OK));
+        let session = match SignedIn::of(&request).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return cleared(away(StatusCode::OK)),
+            // The session cannot be ended now; the browser forgets it, and whoever is here gets away.
+            Err(error) => {
+                tracing::error!(%error, "leave.session_not_ended");
+                return cleared(away(StatusCode::SERVICE_UNAVAILABLE));
+            }
         };
         if !session.verify_csrf(&form.csrf) {
             return Ok(away(StatusCode::FORBIDDEN));
@@ -115,11 +121,6 @@ async fn signed_out(request: HttpRequest, how: web::Query<How>) -> HttpResponse 
         public_computer: how.computer == "public",
         next: place::known(&how.next).unwrap_or("/").to_owned(),
     };
-    let chrome = Chrome {
-        title: "You have been signed out".to_owned(),
-        area: "plain",
-        home: "/",
-        ..Chrome::default()
-    };
+    let chrome = visitor("You have been signed out", "");
     render(&request, "signed_out.jinja", &chrome, &body)
 }

@@ -8,6 +8,7 @@ pub mod page;
 pub mod templates;
 
 mod account;
+mod apology;
 mod appointment;
 mod appointments;
 mod assets;
@@ -21,6 +22,7 @@ mod devices;
 mod documents;
 mod entrance;
 mod failure;
+mod help;
 mod hiding;
 mod ics;
 mod invitations;
@@ -38,6 +40,7 @@ mod paper;
 mod people;
 mod place;
 mod portal;
+mod reports;
 mod requests;
 mod roll_out;
 #[cfg(test)]
@@ -60,13 +63,16 @@ use actix_web::web::{self, ServiceConfig};
 use crate::identity::csrf::only_our_pages;
 use doors::{Door, Doors};
 
-/// Registers every page and asset, behind their headers and the check that forms come from our own pages.
+/// Registers every page and asset, behind their headers and the check that forms come from our own pages. Only the
+/// browsers' own reports come in beside that check.
 ///
 /// Needs `web::Data` of [`Portal`], [`templates::Templates`] and the identity in the app. Comes last: whatever no
 /// other route has taken is answered here, with a page that says that it does not exist.
 pub fn routes(service: &mut ServiceConfig) {
+    service.configure(reports::routes);
     let pages = web::scope("")
         .wrap(from_fn(only_our_pages))
+        .wrap(from_fn(apology::apologize))
         .wrap(from_fn(guard::guard))
         .configure(|service| drop(all(service)));
     service.service(pages.default_service(web::to(failure::nowhere)));
@@ -77,6 +83,7 @@ pub fn routes(service: &mut ServiceConfig) {
 pub fn doors() -> Vec<Door> {
     let mut list = Vec::new();
     drop(App::new().configure(|service| list = all(service)));
+    list.push(reports::DOOR);
     list
 }
 
@@ -107,6 +114,7 @@ fn all(service: &mut ServiceConfig) -> Vec<Door> {
         confirm::routes,
         stage::routes,
         outside::routes,
+        help::routes,
     ] {
         register(&mut doors);
     }

@@ -7,6 +7,7 @@ use actix_web::http::header::{self, ContentType};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::guard::CspNonce;
 use super::templates::Templates;
@@ -101,20 +102,70 @@ pub struct LiveSource {
     pub check: &'static str,
 }
 
-/// Entries of a patient's menu; the one whose address is `here` is current.
-pub(crate) fn patient_nav(here: &str, helps_others: bool) -> Vec<NavItem> {
-    let leaf = |text, href| NavItem {
+/// One entry without a sub-menu.
+fn leaf(text: &'static str, href: &'static str, here: &str) -> NavItem {
+    NavItem {
         text,
         href,
         current: here == href,
         children: Vec::new(),
-    };
-    let branch = |text, href, children: Vec<NavItem>| NavItem {
+    }
+}
+
+/// One entry with a sub-menu.
+fn branch(text: &'static str, href: &'static str, children: Vec<NavItem>) -> NavItem {
+    NavItem {
         text,
         href,
         current: children.iter().any(|child| child.current),
         children,
-    };
+    }
+}
+
+/// The entry that everybody has, signed in or not.
+fn help_nav(here: &str) -> NavItem {
+    let children = vec![
+        leaf("Help", "/help", here),
+        leaf("Frequently asked questions", "/help/questions", here),
+        leaf("Help desk", "/help/contact", here),
+    ];
+    branch("Help", "/help", children)
+}
+
+/// Entries of the menu of somebody who is not signed in.
+pub(crate) fn visitor_nav(here: &str) -> Vec<NavItem> {
+    vec![leaf("Sign in", "/login", here), help_nav(here)]
+}
+
+/// Entries for somebody who is signed in and has no mailbox: who they help, and help.
+pub(crate) fn carer_nav(here: &str) -> Vec<NavItem> {
+    vec![leaf("People you help", "/people", here), help_nav(here)]
+}
+
+/// Entries for staff outside their board.
+pub(crate) fn staff_nav(here: &str) -> Vec<NavItem> {
+    vec![leaf("Booking office", "/board", here), help_nav(here)]
+}
+
+/// Entries where something went wrong for somebody who is signed in: back to the start, or to help.
+pub(crate) fn lost_nav() -> Vec<NavItem> {
+    vec![leaf("Start page", "/", ""), help_nav("")]
+}
+
+/// The frame of a page for somebody who is not signed in; `here` is its address in the menu.
+pub(crate) fn visitor(title: &str, here: &str) -> Chrome {
+    Chrome {
+        title: title.to_owned(),
+        area: "plain",
+        home: "/",
+        nav: visitor_nav(here),
+        ..Chrome::default()
+    }
+}
+
+/// Entries of a patient's menu; the one whose address is `here` is current.
+pub(crate) fn patient_nav(here: &str, helps_others: bool) -> Vec<NavItem> {
+    let leaf = |text, href| leaf(text, href, here);
     let mut nav = vec![
         leaf("Dashboard", "/"),
         branch(
@@ -134,6 +185,7 @@ pub(crate) fn patient_nav(here: &str, helps_others: bool) -> Vec<NavItem> {
     if helps_others {
         nav.push(leaf("People you help", "/people"));
     }
+    nav.push(help_nav(here));
     nav
 }
 
@@ -181,10 +233,21 @@ pub(crate) fn render_with<B: Serialize>(
         Some(html) => HttpResponse::build(status)
             .insert_header(ContentType::html())
             .body(html),
-        None => HttpResponse::InternalServerError()
-            .insert_header(ContentType::plaintext())
-            .body("This page is broken. Please try again later."),
+        None => broken(request),
     }
+}
+
+/// What can still be said where no page can be made.
+fn broken(request: &HttpRequest) -> HttpResponse {
+    let reference = Uuid::now_v7();
+    tracing::error!(%reference, "a page was answered in plain words");
+    let templates = request.app_data::<web::Data<Templates>>();
+    let desk = templates.map_or("", |templates| templates.site().help_email.as_str());
+    HttpResponse::InternalServerError()
+        .insert_header(ContentType::plaintext())
+        .body(format!(
+            "This page is broken. Please try again later.\nIf this goes on, email {desk} and tell us this reference: {reference}\n"
+        ))
 }
 
 /// The page as text, for answers that send it themselves.

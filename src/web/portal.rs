@@ -10,7 +10,7 @@ use letterbox_domain::id::{GrantId, PatientId};
 use super::demo::Demo;
 use super::entrance::Entrance;
 use super::failure::Failure;
-use super::page::{Chrome, LiveSource, SessionFacts, account_menu, patient_nav};
+use super::page::{Chrome, LiveSource, SessionFacts, account_menu, carer_nav, patient_nav};
 use crate::commands::Bells;
 use crate::identity::session::{Ended, SignedIn};
 use crate::live::Live;
@@ -106,7 +106,7 @@ impl Reader {
     pub(crate) fn chrome(&self, title: &str, here: &str) -> Chrome {
         let nav = match self.person.mailbox {
             Some(_) => patient_nav(here, self.person.helps_others),
-            None => Vec::new(),
+            None => carer_nav(here),
         };
         Chrome {
             title: title.to_owned(),

@@ -6,6 +6,7 @@ mod circle;
 mod demo;
 mod documents;
 mod entrance;
+mod help;
 mod sessions;
 
 use serde::Serialize;
@@ -19,6 +20,7 @@ fn templates() -> Templates {
         portal_name: "My Health and Wellbeing".to_owned(),
         banner: Some("Demonstration, not an NHS service".to_owned()),
         help_email: "help@example.test".to_owned(),
+        area: "Herefordshire and Worcestershire".to_owned(),
         quick_exit_url: "https://www.bbc.co.uk/weather".to_owned(),
     })
 }
@@ -285,6 +287,7 @@ fn people() {
         heading: "We cannot find that page",
         lines: vec!["If you typed the address, check it.".to_owned()],
         reference: "0193-ab".to_owned(),
+        sign_in: false,
     };
     written(
         "error",

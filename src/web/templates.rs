@@ -29,7 +29,7 @@ pub struct Templates {
 }
 
 /// What every page says about the portal itself; comes from the configuration.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Site {
     /// Shown in the header where an NHS service has the logo.
     pub portal_name: String,
@@ -37,6 +37,8 @@ pub struct Site {
     pub banner: Option<String>,
     /// Address of the help desk, on every page and every error page.
     pub help_email: String,
+    /// Where the patients live whom the portal is for.
+    pub area: String,
     /// Where the quick exit leads: a page that says nothing about health.
     pub quick_exit_url: String,
 }
@@ -56,6 +58,11 @@ impl Templates {
             environment: environment(),
             site,
         }
+    }
+
+    /// What every page says about the portal.
+    pub fn site(&self) -> &Site {
+        &self.site
     }
 
     /// Renders `page` (a file below `src/web/templates`).

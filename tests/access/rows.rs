@@ -27,13 +27,15 @@ pub(crate) enum Rule {
     Manager,
     /// Nobody outside demonstrations.
     DemoOnly,
+    /// Anybody's browser reports something, also one that another site's page has led there; nothing is changed by it.
+    Report,
 }
 
 impl Rule {
     /// Whether this person is let in.
     pub(crate) const fn lets_in(self, person: Person) -> bool {
         match self {
-            Self::Public => true,
+            Self::Public | Self::Report => true,
             Self::SignedIn => person.is_signed_in(),
             Self::Mailbox => matches!(person, Person::Owner | Person::OtherPatient),
             Self::Owner => matches!(person, Person::Owner),
@@ -62,7 +64,7 @@ impl Rule {
 
     /// Whether its form carries a session's token: before signing in there is no session.
     pub(crate) const fn needs_a_token(self) -> bool {
-        !matches!(self, Self::Public | Self::DemoOnly)
+        !matches!(self, Self::Public | Self::DemoOnly | Self::Report)
     }
 }
 
@@ -188,6 +190,12 @@ pub(crate) const ROWS: &[(&str, &str, Rule)] = &[
     ("POST", "/join", Rule::Public),
     ("GET", "/signed-out", Rule::Public),
     ("POST", "/leave", Rule::Public),
+    ("GET", "/help", Rule::Public),
+    ("GET", "/help/questions", Rule::Public),
+    ("GET", "/help/questions/{question}", Rule::Public),
+    ("GET", "/help/what-comes-here", Rule::Public),
+    ("GET", "/help/{topic}", Rule::Public),
+    ("POST", "/content-policy-reports", Rule::Report),
     ("GET", "/board/roll-out", Rule::Staff),
     ("POST", "/board/roll-out", Rule::Manager),
     ("GET", "/my-health/documents/paper", Rule::Mailbox),

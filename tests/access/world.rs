@@ -218,6 +218,8 @@ impl World {
             ("{button}", &vec!["1".to_owned()]),
             ("{page}", &vec!["1".to_owned()]),
             ("{reason}", &vec!["under-16".to_owned()]),
+            ("{question}", &vec!["1".to_owned(), "30".to_owned()]),
+            ("{topic}", &vec!["contact".to_owned()]),
         ] {
             if pattern.contains(name) {
                 addresses = addresses
@@ -231,6 +233,41 @@ impl World {
             "what stands for the parameters of {pattern}?"
         );
         addresses
+    }
+
+    /// The other trust goes live and writes to the owner, all by rows and its own key; answers the letter's title.
+    pub(crate) async fn other_trust_writes(&self) -> String {
+        let database = self._installation.superuser().await;
+        database
+            .batch_execute(
+                "INSERT INTO rollout (trust_id, specialty, letter_kind, live_from)
+                 SELECT id, '*', 'clinic', app_now() - interval '1 day' FROM trusts WHERE ods_code = 'RZZ'",
+            )
+            .await
+            .expect("the other trust is live");
+        let owner = self._installation.patient(0);
+        let row = database
+            .query_one(
+                "SELECT given_name, family_name, birth_date::text FROM patients WHERE id = $1",
+                &[&owner.mailbox],
+            )
+            .await
+            .expect("the owner");
+        let (given, family, born): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+        let hospital = Hospital::meet(&self.node, &self.other_trusts_key).await;
+        let known = json!({
+            "source_version": 1, "nhs_number": owner.nhs_number, "birth_date": born,
+            "name": { "given": given, "family": family },
+        });
+        let path = format!("/api/v1/patients/{}", owner.source_id);
+        let answer = hospital.put(&self.node, &path, &known).await;
+        assert_eq!(answer.expect("an answer").status, 200);
+        let mut form = hospital.letter("zebra", owner);
+        form["title"] = json!("Zebra clinic letter");
+        let published = hospital.publish(&self.node, &form).await;
+        let published = published.expect("an answer");
+        assert!(published.is_published(), "{published:?}");
+        "Zebra clinic letter".to_owned()
     }
 
     fn ids(&self, wanted: impl Fn(Kind) -> bool) -> Vec<String> {

@@ -53,7 +53,7 @@ test("looking is not opening: lists, letter pages, HEAD, GET and forms without o
   await context.close();
 });
 
-test("View opens the PDF by a plain form, once, and the list says so after a reload", async () => {
+test("R7.1 View opens the PDF by a plain form, once, and the list says so after a reload", async () => {
   const { page, context } = await visitor(launched, { javaScriptEnabled: false });
   const home = demo.host("margaret");
   await signIn(page, home);

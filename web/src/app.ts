@@ -181,3 +181,5 @@ if (location.pathname === "/signed-out") tabs?.postMessage({ t: "ended" });
 
 const root = document.querySelector<HTMLElement>("[data-live]");
 if (root) live = new LivePage(root, () => (keeper ? keeper.ended() : location.reload()));
+// The page works: `old_browser.js` has nothing to say.
+document.documentElement.setAttribute("data-app", "running");

@@ -118,7 +118,8 @@ async fn r3_2_r30_2_from_joining_on_letters_come_here_and_earlier_ones_stay_wher
 }
 
 #[tokio::test]
-async fn consent_is_kept_with_its_wording_and_the_contacts_are_verified() {
+async fn r13_1_consent_is_kept_as_the_patients_own_with_its_wording_and_the_contacts_are_verified()
+{
     let db = TestDb::new().await;
     let hospital = Hospital::open(&db).await;
     joins(&db, 1).await;
@@ -145,6 +146,17 @@ async fn consent_is_kept_with_its_wording_and_the_contacts_are_verified() {
             "SELECT count(*) FROM history WHERE kind = 'membership.began' AND facts ->> 'consent_version' = '1'",
         ),
         (
+            // Whoever sat beside them: who agreed is the account of the patient's own NHS login, and nobody else is named.
+            "whose consent it is",
+            "SELECT count(*) FROM memberships m JOIN identities i ON i.account_id = m.account_id
+                JOIN patients p ON p.id = m.patient_id JOIN accounts a ON a.id = m.account_id
+                WHERE i.subject = 'sub-1' AND a.display_name = p.given_name || ' ' || p.family_name",
+        ),
+        (
+            "everybody there is",
+            "SELECT count(*) FROM accounts",
+        ),
+        (
             "audit",
             "SELECT count(*) FROM audit WHERE action = 'signed_in' AND allowed",
         ),
@@ -154,6 +166,29 @@ async fn consent_is_kept_with_its_wording_and_the_contacts_are_verified() {
     assert_eq!(count(&hospital, "SELECT count(*) FROM joinings").await, 0);
     let personal = "SELECT count(*) FROM history WHERE facts::text LIKE '%Patient%' OR facts::text LIKE '%example.test%'";
     assert_eq!(count(&hospital, personal).await, 0);
+}
+
+#[tokio::test]
+async fn r12_1_a_temporary_number_joins_like_any_other_before_any_hospital_knows_it() {
+    let db = TestDb::new().await;
+    let hospital = Hospital::open(&db).await;
+    // Nothing in a number says that it is temporary: whatever is well-formed and vouched for by NHS login will do.
+    for (n, number) in (1_u32..).zip(["9434765919", "4010232137"]) {
+        let who = Verified {
+            nhs_number: Some(number.to_owned()),
+            ..person(n)
+        };
+        let secret = u8::try_from(n).expect("small");
+        assert_eq!(
+            came(&db, &who, &to_sign_in(), secret).await,
+            Arrival::Decide
+        );
+        account(chose(&db, secret, Choice::Letters).await);
+        let sql = format!(
+            "SELECT count(*) FROM patients p JOIN memberships m ON m.patient_id = p.id WHERE p.nhs_number = '{number}'"
+        );
+        assert_eq!(count(&hospital, &sql).await, 1, "{n}");
+    }
 }
 
 #[tokio::test]

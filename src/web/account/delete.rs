@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::doors::Doors;
 use super::super::failure::{Failure, page};
 use super::super::model::{DeleteBody, DeletedBody, FormatChoice};
-use super::super::page::{Chrome, render, see_other};
+use super::super::page::{render, see_other, visitor};
 use super::super::words;
 use super::{Owner, tabs};
 use crate::commands::Wake;
@@ -122,11 +122,6 @@ fn goodbye() -> Result<HttpResponse, Failure> {
 
 /// Public: whoever sees it is signed in no longer.
 async fn deleted(request: HttpRequest) -> HttpResponse {
-    let chrome = Chrome {
-        title: "Your account is deleted".to_owned(),
-        area: "plain",
-        home: "/",
-        ..Chrome::default()
-    };
+    let chrome = visitor("Your account is deleted", "");
     render(&request, "account_deleted.jinja", &chrome, &DeletedBody {})
 }

@@ -9,6 +9,7 @@ mod circle;
 mod demo;
 mod devices;
 mod entrance;
+mod help;
 mod letters;
 mod people;
 mod roll_out;
@@ -31,6 +32,9 @@ pub(crate) use demo::{
 };
 pub(crate) use devices::{ConfirmBody, DeviceRow, DevicesBody, SignedOutBody};
 pub(crate) use entrance::{JoinBody, Link, LoginBody, NoMailboxText, SorryBody};
+pub(crate) use help::{
+    AnswerBody, HelpBody, HelpGroup, HelpLink, HelpPageBody, QuestionsBody, WhatComesBody,
+};
 pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow, PaperBody, ThreadRow, WrongBody};
 pub(crate) use people::{Card, DashboardBody, ErrorBody};
 pub(crate) use roll_out::{RollOutBody, RollOutLine};

@@ -25,4 +25,6 @@ pub(crate) struct ErrorBody {
     pub(crate) heading: &'static str,
     pub(crate) lines: Vec<String>,
     pub(crate) reference: String,
+    /// Whether signing in is what helps.
+    pub(crate) sign_in: bool,
 }
