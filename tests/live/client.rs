@@ -94,6 +94,7 @@ pub(crate) struct Wire {
 impl Wire {
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
         let io = TcpStream::connect(addr).await.expect("the node listens");
+        io.set_nodelay(true).expect("a socket");
         Self {
             io,
             buffer: Vec::new(),
