@@ -9,6 +9,7 @@ use letterbox_domain::invitation::{Ended, NotYours, may_answer};
 use letterbox_domain::time::local_date;
 
 use super::invite::note;
+use crate::store::audit::{self, Seen};
 use crate::store::grants::{self, NewGrant};
 use crate::store::invitations::{self, Found};
 use crate::store::{Principal, Retryable, Store, StoreError, Tx, mails};
@@ -77,7 +78,7 @@ pub async fn accept(
         let grant = grants::give(&tx, account, found.patient, &new).await?;
         invitations::end(&tx, found.id, Ended::Accepted, Some(grant.id)).await?;
         let kind = "invitation.accepted";
-        note(&tx, account, found.patient, found.id, kind, true).await?;
+        note(&tx, account, found.patient, found.id, kind).await?;
         Ok(Ok((grant, grant.version)))
     };
     store
@@ -103,7 +104,7 @@ pub async fn decline(
         let version = grants::touch(&tx, found.patient).await?;
         invitations::end(&tx, found.id, Ended::Declined, None).await?;
         let kind = "invitation.declined";
-        note(&tx, account, found.patient, found.id, kind, true).await?;
+        note(&tx, account, found.patient, found.id, kind).await?;
         Ok(Ok((found.patient, version)))
     };
     store
@@ -118,8 +119,18 @@ async fn vouched(tx: &Tx, account: AccountId, token: &str) -> Result<Found, Answ
     let found = look(tx, token).await?.ok_or(AnswerError::NotFound)?;
     let answer = allowed(tx, &found, account).await;
     if let Err(AnswerError::NotYours(_)) = &answer {
-        let kind = "invitation.answer";
-        note(tx, account, found.patient, found.id, kind, false).await?;
+        // A refusal changes nothing and stands in the audit alone.
+        let seen = Seen {
+            account: Some(account),
+            trust: None,
+            patient: Some(found.patient),
+            action: "invitation.answer",
+            object_kind: "invitation",
+            object: Some(found.id),
+            allowed: false,
+            request: None,
+        };
+        audit::write(tx, &seen).await?;
     }
     answer.map(|()| found)
 }

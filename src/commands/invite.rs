@@ -8,10 +8,10 @@ use letterbox_domain::person::Email;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::store::audit::{self, Seen};
+use crate::store::acts::{self, Act};
 use crate::store::invitations::{self, Circle};
 use crate::store::mails::{self, MailKind, NewMail, To};
-use crate::store::{Principal, Retryable, Store, StoreError, Tx, grants, history};
+use crate::store::{Principal, Retryable, Store, StoreError, Tx, grants};
 
 pub use crate::store::invitations::NewInvitation;
 
@@ -188,7 +188,7 @@ async fn noted(
     kind: &'static str,
 ) -> Result<Invited, InviteError> {
     let version = grants::touch(tx, circle.patient).await?;
-    note(tx, account, circle.patient, invitation, kind, true).await?;
+    note(tx, account, circle.patient, invitation, kind).await?;
     Ok(Invited {
         invitation,
         patient: circle.patient,
@@ -196,37 +196,21 @@ async fn noted(
     })
 }
 
-/// An invitation concerns no trust, so its history stands under the nil id. A refusal changes nothing and stands in
-/// the audit alone.
+/// See [`acts`].
 pub(super) async fn note(
     tx: &Tx,
     account: AccountId,
     patient: PatientId,
     invitation: Uuid,
     kind: &'static str,
-    allowed: bool,
 ) -> Result<(), StoreError> {
-    if allowed {
-        let entry = history::Entry {
-            trust: Uuid::nil(),
-            patient: Some(patient.as_uuid()),
-            subject_kind: "invitation",
-            subject: invitation,
-            kind,
-            policy_version: None,
-            facts: json!({}),
-        };
-        history::append(tx, &Principal::Account { account }, &[entry]).await?;
-    }
-    let seen = Seen {
-        account: Some(account),
-        trust: None,
+    let act = Act {
+        account,
         patient: Some(patient),
-        action: kind,
         object_kind: "invitation",
-        object: Some(invitation),
-        allowed,
-        request: None,
+        object: invitation,
+        kind,
+        facts: json!({}),
     };
-    audit::write(tx, &seen).await
+    acts::note(tx, act).await
 }

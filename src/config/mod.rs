@@ -89,9 +89,16 @@ impl Settings {
         let refuse = |problem: &str| Err(ConfigError::Contradiction(problem.to_owned()));
         let production = self.mode == Mode::Production;
         let text = &self.channels.text;
-        if self.database.web_connections == 0 || self.database.scheduler_connections == 0 {
+        let database = &self.database;
+        if [
+            database.web_connections,
+            database.page_connections,
+            database.scheduler_connections,
+        ]
+        .contains(&0)
+        {
             return refuse(
-                "database.web_connections and database.scheduler_connections must be at least 1",
+                "database.web_connections, page_connections and scheduler_connections must be at least 1",
             );
         }
         if production && self.channels.post.folder.is_none() {

@@ -81,6 +81,7 @@ pub struct DatabaseSettings {
     #[serde(deserialize_with = "values::path")]
     pub data: Option<PathBuf>,
     pub web_connections: usize,
+    pub page_connections: usize,
     pub scheduler_connections: usize,
     #[serde(deserialize_with = "values::duration")]
     pub wait: Duration,

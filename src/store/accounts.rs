@@ -6,8 +6,9 @@ use letterbox_domain::joining::Left;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::acts::{self, Act};
 use super::audit::{self, Seen};
-use super::{Principal, StoreError, Tx, history};
+use super::{StoreError, Tx};
 
 /// Whoever an identity belongs to.
 pub struct Known {
@@ -269,7 +270,7 @@ pub async fn note_sign_in(
     audit::write(tx, &seen).await
 }
 
-/// History and audit. None of this concerns a trust, so its history stands under the nil id.
+/// See [`acts`].
 async fn record(
     tx: &Tx,
     account: AccountId,
@@ -277,25 +278,13 @@ async fn record(
     kind: &'static str,
     facts: Value,
 ) -> Result<(), StoreError> {
-    let entry = history::Entry {
-        trust: Uuid::nil(),
-        patient: patient.map(Uuid::from),
-        subject_kind: "account",
-        subject: account.as_uuid(),
+    let act = Act {
+        account,
+        patient,
+        object_kind: "account",
+        object: account.as_uuid(),
         kind,
-        policy_version: None,
         facts,
     };
-    history::append(tx, &Principal::Account { account }, &[entry]).await?;
-    let seen = Seen {
-        account: Some(account),
-        trust: None,
-        patient,
-        action: kind,
-        object_kind: "account",
-        object: Some(account.as_uuid()),
-        allowed: true,
-        request: None,
-    };
-    audit::write(tx, &seen).await
+    acts::note(tx, act).await
 }

@@ -9,10 +9,10 @@ use letterbox_domain::ladder::Rung;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::audit::{self, Seen};
+use super::acts::{self, Act};
 use super::case_commit::promise_changed;
 use super::ladder::{LadderStore, housekeeping};
-use super::{Principal, StoreError, Tx, events, history, locks};
+use super::{StoreError, Tx, events, locks};
 
 /// Everything that is chosen on the page of contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl LadderStore {
     }
 }
 
-/// History and audit. What a person chooses concerns no trust, so its history stands under the nil id.
+/// See [`acts`].
 pub(super) async fn record(
     tx: &Tx,
     account: AccountId,
@@ -143,25 +143,13 @@ pub(super) async fn record(
     kind: &'static str,
     facts: Value,
 ) -> Result<(), StoreError> {
-    let line = history::Entry {
-        trust: Uuid::nil(),
-        patient: Some(patient),
-        subject_kind: "account",
-        subject: account.as_uuid(),
+    let act = Act {
+        account,
+        patient: Some(PatientId::from(patient)),
+        object_kind: "account",
+        object: account.as_uuid(),
         kind,
-        policy_version: None,
         facts,
     };
-    history::append(tx, &Principal::Account { account }, &[line]).await?;
-    let seen = Seen {
-        account: Some(account),
-        trust: None,
-        patient: Some(PatientId::from(patient)),
-        action: kind,
-        object_kind: "account",
-        object: Some(account.as_uuid()),
-        allowed: true,
-        request: None,
-    };
-    audit::write(tx, &seen).await
+    acts::note(tx, act).await
 }

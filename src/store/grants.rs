@@ -9,8 +9,8 @@ use letterbox_domain::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::audit::{self, Seen};
-use super::{Principal, Store, StoreError, Tx, history, locks};
+use super::acts::{self, Act};
+use super::{Principal, Store, StoreError, Tx, locks};
 
 /// What a patient ticks for a carer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -330,7 +330,7 @@ impl Store {
     }
 }
 
-/// History and audit. A grant concerns no trust, so its history stands under the nil id.
+/// See [`acts`].
 pub(super) async fn record(
     tx: &Tx,
     account: AccountId,
@@ -339,25 +339,13 @@ pub(super) async fn record(
     kind: &'static str,
     facts: serde_json::Value,
 ) -> Result<(), StoreError> {
-    let line = history::Entry {
-        trust: Uuid::nil(),
-        patient: Some(patient),
-        subject_kind: "grant",
-        subject: grant.as_uuid(),
+    let act = Act {
+        account,
+        patient: Some(patient.into()),
+        object_kind: "grant",
+        object: grant.as_uuid(),
         kind,
-        policy_version: None,
         facts,
     };
-    history::append(tx, &Principal::Account { account }, &[line]).await?;
-    let seen = Seen {
-        account: Some(account),
-        trust: None,
-        patient: Some(patient.into()),
-        action: kind,
-        object_kind: "grant",
-        object: Some(grant.as_uuid()),
-        allowed: true,
-        request: None,
-    };
-    audit::write(tx, &seen).await
+    acts::note(tx, act).await
 }

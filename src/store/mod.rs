@@ -2,6 +2,7 @@
 //! Every transaction is opened by [`Store::begin`] or [`Store::run`] and knows on whose behalf it acts.
 
 pub mod accounts;
+pub mod acts;
 mod admin;
 pub mod appointments;
 pub mod audit;
@@ -116,7 +117,9 @@ impl fmt::Display for Principal {
 /// How often a whole transaction is tried when it meets others; after that the caller hears of it.
 const TRIES: u32 = 5;
 
-/// Two pools on one database: requests cannot take the connections that deadlines need.
+/// Three pools on one database. Requests cannot take the connections that deadlines need. And a page that still holds
+/// what it has read cannot take those that its own form's command waits for: whoever holds a page's connection may wait
+/// for one of the others, never the other way round, so that nobody waits in a circle.
 #[derive(Clone)]
 pub struct Store {
     pools: Arc<Pools>,
@@ -125,6 +128,7 @@ pub struct Store {
 
 struct Pools {
     web: Pool,
+    pages: Pool,
     scheduler: Pool,
     mode: Mode,
     policies: policies::Cache,
@@ -133,6 +137,7 @@ struct Pools {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Used {
     Web,
+    Pages,
     Scheduler,
 }
 
@@ -145,6 +150,7 @@ impl Store {
     pub async fn connect(settings: &DatabaseSettings, mode: Mode) -> Result<Self, StoreError> {
         let pools = Pools {
             web: pool(settings, settings.web_connections, "letterbox web")?,
+            pages: pool(settings, settings.page_connections, "letterbox pages")?,
             scheduler: pool(
                 settings,
                 settings.scheduler_connections,
@@ -167,6 +173,15 @@ impl Store {
         Self {
             pools: Arc::clone(&self.pools),
             used: Used::Scheduler,
+        }
+    }
+
+    /// The same database through the connections kept for what a page reads before it is shown or its form carried out.
+    #[must_use]
+    pub fn pages(&self) -> Self {
+        Self {
+            pools: Arc::clone(&self.pools),
+            used: Used::Pages,
         }
     }
 
@@ -268,6 +283,7 @@ impl Store {
     fn pool(&self) -> &Pool {
         match self.used {
             Used::Web => &self.pools.web,
+            Used::Pages => &self.pools.pages,
             Used::Scheduler => &self.pools.scheduler,
         }
     }

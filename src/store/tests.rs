@@ -129,6 +129,29 @@ async fn deadlines_have_connections_when_requests_have_taken_all_of_theirs() {
     db.store().begin(&node()).await.expect("served again");
 }
 
+/// Every form's handler holds what its page has read while its command runs.
+#[tokio::test]
+async fn as_many_forms_as_there_are_connections_do_not_wait_for_each_other() {
+    let db = TestDb::with(&[
+        ("database.web_connections", "2"),
+        ("database.page_connections", "2"),
+        ("database.wait", "100ms"),
+    ])
+    .await;
+    let pages = db.store().pages();
+    let read = [
+        pages.begin_snapshot(&node()).await,
+        pages.begin_snapshot(&node()).await,
+    ];
+    assert!(read.iter().all(Result::is_ok));
+    for _ in 0..2 {
+        let tx = db.store().begin(&node()).await.expect("a command's own");
+        tx.commit().await.expect("it is carried out");
+    }
+    let third = pages.begin_snapshot(&node()).await.map(|_| ());
+    assert!(matches!(third, Err(StoreError::Busy)), "{third:?}");
+}
+
 #[tokio::test]
 async fn a_killed_connection_is_replaced_at_the_next_use() {
     let db = TestDb::new().await;

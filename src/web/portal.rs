@@ -89,6 +89,7 @@ impl Reader {
         let portal = Portal::of(request)?;
         let tx = portal
             .store
+            .pages()
             .begin_snapshot(&Principal::Account {
                 account: session.account,
             })

@@ -225,6 +225,7 @@ fn usual(port: u16, folder: &Path, database: &str, outside: &Outside) -> Vec<(St
         ("server.workers", "1".to_owned()),
         ("database.url", database.to_owned()),
         ("database.web_connections", "8".to_owned()),
+        ("database.page_connections", "8".to_owned()),
         ("database.scheduler_connections", "4".to_owned()),
         ("secrets.key_file", folder.join("key").display().to_string()),
         ("inspector.children", "1".to_owned()),
