@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::try_join_all;
 use letterbox_actors::ports::Postage;
 use letterbox_domain::{ladder::Subject, person::PostalAddress, time::Wait};
 use sha2::{Digest, Sha256};
@@ -194,8 +195,10 @@ impl LadderStore {
     }
 }
 
+/// In one flight: the patients are locked meanwhile.
 pub(super) async fn insert(tx: &Tx, batch: Uuid, items: &[Item]) -> Result<(), StoreError> {
-    for item in items {
+    let insert = tx.prepared(INSERT_ITEM).await?;
+    let writing = items.iter().map(async |item| {
         let params: super::Params<'_> = &[
             &batch,
             &item.dispatch,
@@ -206,7 +209,7 @@ pub(super) async fn insert(tx: &Tx, batch: Uuid, items: &[Item]) -> Result<(), S
             &item.format_need,
             &item.postage.as_str(),
         ];
-        tx.execute(INSERT_ITEM, params).await?;
-    }
-    Ok(())
+        tx.execute_prepared(&insert, params).await
+    });
+    try_join_all(writing).await.map(drop)
 }

@@ -1,7 +1,7 @@
 //! Closed batches on their way out: reading them for the press, noting that they stand in its folder, and taking in
 //! what the print house says. An item is posted once; a repeated acknowledgement changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use letterbox_actors::ports::{
 use letterbox_domain::{
     case::{Annotation, CaseEnd, Ending},
     event::{Event, EventKind},
-    id::BatchId,
+    id::{BatchId, CaseId},
 };
 use serde_json::json;
 use tokio_postgres::Row;
@@ -65,14 +65,16 @@ const AWAITED: &str = "
 
 const SETTLE: &str = "
     WITH item AS (
-        UPDATE print_items SET state = $3, code = $4 WHERE dispatch_id = $1 AND state = 'sent' RETURNING dispatch_id
+        UPDATE print_items SET state = $3, code = $4 WHERE dispatch_id = ANY($1) AND state = 'sent' RETURNING dispatch_id
     )
-    UPDATE dispatches d SET state = $2, code = $4, finished_at = app_now() FROM item WHERE d.id = item.dispatch_id";
+    UPDATE dispatches d SET state = $2, code = $4, finished_at = app_now() FROM item WHERE d.id = item.dispatch_id
+    RETURNING d.id";
 
-const POSTED: &str = "UPDATE letters SET posted_at = coalesce(posted_at, app_now()) WHERE id = $1";
+const POSTED: &str =
+    "UPDATE letters SET posted_at = coalesce(posted_at, app_now()) WHERE id = ANY($1)";
 
 const TOLD: &str =
-    "UPDATE notices SET closed_at = app_now() WHERE case_id = $1 AND closed_at IS NULL";
+    "UPDATE notices SET closed_at = app_now() WHERE case_id = ANY($1) AND closed_at IS NULL";
 
 const ALL_IN: &str = "
     WITH done AS (
@@ -216,7 +218,8 @@ impl LadderStore {
             .map(|case| (case.id, case))
             .collect();
         let trust = tx.query_one(BATCH, &[&name]).await?.try_get("trust_id")?;
-        let mut heard = Vec::with_capacity(acks.len());
+        // By dispatch: the same thing may be said twice in one go.
+        let (mut heard, mut posted) = (Vec::with_capacity(acks.len()), BTreeMap::new());
         for ack in acks {
             let Some((one, case)) = awaited
                 .get(&ack.item)
@@ -224,61 +227,64 @@ impl LadderStore {
             else {
                 continue; // Said before, or not in this batch.
             };
-            heard.push(match &ack.verdict {
-                Verdict::Posted => self.posted(&tx, one, case).await?,
-                Verdict::Rejected { code } => self.rejected(&tx, one, case, code).await?,
-            });
+            match &ack.verdict {
+                Verdict::Posted => {
+                    posted.insert(one.dispatch, case);
+                }
+                Verdict::Rejected { code } => {
+                    heard.extend(self.rejected(&tx, one, case, code).await?);
+                }
+            }
         }
+        heard.extend(self.posted(&tx, posted).await?);
         if tx.execute(ALL_IN, &[&batch]).await? > 0 {
             tracing::debug!(batch = name, "an incident about a silent batch is over");
         }
         let entry = batch_entry(trust, batch, "batch.heard", json!({"items": heard.len()}));
         history::append(&tx, &housekeeping(), &[entry]).await?;
-        let heard: Vec<_> = heard.into_iter().flatten().collect();
         events::append(&tx, &heard).await
     }
 
+    /// All at once: their patients stay locked until the end, so every round trip keeps others waiting.
     async fn posted(
         &self,
         tx: &Tx,
-        one: &Awaited,
-        case: &CaseRow,
-    ) -> Result<Option<events::NewEvent>, StoreError> {
-        let changed = tx
-            .execute(
-                SETTLE,
-                &[&one.dispatch, &"delivered", &"posted", &None::<&str>],
-            )
-            .await?;
-        if changed == 0 {
-            return Ok(None); // The same acknowledgement came twice at once.
-        }
-        if let Some(letter) = case.letter {
-            tx.execute(POSTED, &[&letter]).await?;
-        }
-        tx.execute(TOLD, &[&case.id]).await?;
-        let mut facts = json!({"dispatch": one.dispatch});
-        match case
-            .state
-            .hears(CaseEnd::Posted, case.plan.paper_ends_case())
-        {
-            Ending::Ends(end) => {
-                endings::end(tx, &[case.id.into()], end, None).await?;
-                facts["ends"] = json!(true);
+        mut items: BTreeMap<Uuid, &CaseRow>,
+    ) -> Result<Vec<events::NewEvent>, StoreError> {
+        let dispatches: Vec<Uuid> = items.keys().copied().collect();
+        // Of the same acknowledgement twice at once, one finds nothing to settle.
+        let settled = settle(tx, &dispatches, "delivered", "posted", None).await?;
+        items.retain(|dispatch, _| settled.contains(dispatch));
+        let letters: Vec<Uuid> = items.values().filter_map(|case| case.letter).collect();
+        tx.execute(POSTED, &[&letters]).await?;
+        let cases: Vec<Uuid> = items.values().map(|case| case.id).collect();
+        tx.execute(TOLD, &[&cases]).await?;
+        let mut ends: BTreeMap<CaseEnd, Vec<CaseId>> = BTreeMap::new();
+        let (mut lines, mut heard) = (Vec::new(), Vec::new());
+        for (dispatch, case) in items {
+            let mut facts = json!({"dispatch": dispatch});
+            match case
+                .state
+                .hears(CaseEnd::Posted, case.plan.paper_ends_case())
+            {
+                Ending::Ends(end) => {
+                    ends.entry(end).or_default().push(case.id.into());
+                    facts["ends"] = json!(true);
+                }
+                Ending::Noted(annotation) => {
+                    facts["noted"] = json!(annotation.name());
+                    self.owe(tx, case, annotation).await?;
+                }
+                Ending::Known => {}
             }
-            Ending::Noted(annotation) => {
-                facts["noted"] = json!(annotation.name());
-                self.owe(tx, case, annotation).await?;
-            }
-            Ending::Known => {}
+            lines.push(case_entry(case, "case.posted", facts));
+            heard.push(posted_event(case));
         }
-        history::append(
-            tx,
-            &housekeeping(),
-            &[case_entry(case, "case.posted", facts)],
-        )
-        .await?;
-        Ok(Some(posted_event(case)))
+        for (end, cases) in ends {
+            endings::end(tx, &cases, end, None).await?;
+        }
+        history::append(tx, &housekeeping(), &lines).await?;
+        Ok(heard)
     }
 
     /// What was posted and must not have been is put right by a person.
@@ -300,14 +306,8 @@ impl LadderStore {
         case: &CaseRow,
         code: &str,
     ) -> Result<Option<events::NewEvent>, StoreError> {
-        if tx
-            .execute(
-                SETTLE,
-                &[&one.dispatch, &"rejected", &"rejected", &Some(code)],
-            )
-            .await?
-            == 0
-        {
+        let settled = settle(tx, &[one.dispatch], "rejected", "rejected", Some(code)).await?;
+        if settled.is_empty() {
             return Ok(None);
         }
         let facts = json!({"dispatch": one.dispatch, "code": code});
@@ -328,6 +328,20 @@ impl LadderStore {
         due_now(tx, &[case.id], false).await?;
         Ok(Some(promise_changed(case, None)))
     }
+}
+
+/// What the print house said of these; answers those of which it had not said anything before.
+async fn settle(
+    tx: &Tx,
+    dispatches: &[Uuid],
+    dispatch_state: &str,
+    item_state: &str,
+    code: Option<&str>,
+) -> Result<BTreeSet<Uuid>, StoreError> {
+    let rows = tx
+        .query(SETTLE, &[&dispatches, &dispatch_state, &item_state, &code])
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// Letters have an event of their own; for an appointment's notice the promise is kept, which changes its line.
