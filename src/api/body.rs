@@ -78,8 +78,23 @@ fn unfit(error: &serde_json::Error) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         code,
-        format!("The body does not fit: {text}."),
+        format!("The body does not fit: {}.", without_values(&text)),
     )
+}
+
+/// What the parser met and what it expected, without the value itself: answers are written to other people's logs.
+fn without_values(text: &str) -> String {
+    for said in ["invalid type: ", "invalid value: ", "unknown variant "] {
+        if let Some((met, expected)) = text
+            .strip_prefix(said)
+            .and_then(|rest| rest.rsplit_once(", expected "))
+        {
+            let kind = met.split(['"', '`']).next().unwrap_or_default();
+            let said = format!("{said}{kind}");
+            return format!("{}, expected {expected}", said.trim_end());
+        }
+    }
+    text.to_owned()
 }
 
 fn broken() -> Problem {
@@ -95,4 +110,67 @@ fn too_large(most: usize) -> Problem {
         "The body is larger than {most} bytes. Upload documents with POST /api/v1/documents first."
     );
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Clinic,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        #[expect(dead_code, reason = "only its parsing matters")]
+        pages: u8,
+        #[expect(dead_code, reason = "only its parsing matters")]
+        kind: Kind,
+    }
+
+    #[test]
+    fn an_answer_says_what_was_met_and_expected_and_never_the_value() {
+        for (body, says) in [
+            (
+                r#""Gall, expected stones""#,
+                "invalid type: string, expected struct Form",
+            ),
+            (
+                r#"{"pages":"Gall","kind":"clinic"}"#,
+                "invalid type: string, expected u8",
+            ),
+            (
+                r#"{"pages":70000,"kind":"clinic"}"#,
+                "invalid value: integer, expected u8",
+            ),
+            (
+                r#"{"pages":true,"kind":"clinic"}"#,
+                "invalid type: boolean, expected u8",
+            ),
+            (
+                r#"{"pages":1,"kind":"Gall"}"#,
+                "unknown variant, expected `clinic`",
+            ),
+            (
+                r#"{"pages":[],"kind":"clinic"}"#,
+                "invalid type: sequence, expected u8",
+            ),
+            (r#"{"pages":1}"#, "missing field `kind`"),
+            (
+                r#"{"pages":1,"size":2}"#,
+                "unknown field `size`, expected `pages` or `kind`",
+            ),
+        ] {
+            let problem = parse::<Form>(body.as_bytes()).expect_err(body);
+            let detail = problem.detail;
+            assert!(detail.contains(says), "{body}: {detail}");
+            assert!(
+                !detail.contains("Gall") && !detail.contains("70000"),
+                "{detail}"
+            );
+        }
+    }
 }

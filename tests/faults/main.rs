@@ -9,6 +9,7 @@ mod rig;
 mod database;
 mod deadlines;
 mod intake;
+mod malformed;
 mod proxy;
 mod schema;
 mod sockets;
