@@ -211,11 +211,11 @@ impl Story {
 
     /// Quiet, then the verdict: what the judges object to.
     pub(crate) async fn end(self) -> Vec<String> {
-        // Under a patient policy the deadlines are still to come.
-        self.world.pass(self.plan.deadline_seconds).await;
         let published = tokio::time::timeout(SOON, self.load.stop())
             .await
             .expect("every letter is acknowledged in the end");
+        // Under a patient policy the deadlines of all of them are still to come.
+        self.world.pass(self.plan.deadline_seconds).await;
         let waiting = "SELECT count(*) FROM cases WHERE ended_at IS NULL";
         // Not a judgement yet: what is still open then must have a next step.
         crate::rig::comes(SOON, async || self.world.count(waiting).await == 0).await;
