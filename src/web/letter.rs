@@ -29,101 +29,65 @@ struct Opening {
     nonce: String,
 }
 
-pub(crate) fn routes(doors: &mut Doors<'_>) {
-    doors
-        .get("/my-health/documents/{letter}", own)
-        .get("/my-health/documents/{letter}/now.json", own_data)
-        .post("/my-health/documents/{letter}/view", view_own)
-        .post("/my-health/documents/{letter}/read", read_own)
-        .get("/my-health/documents/{letter}/file", file_own)
-        .get("/my-health/documents/{letter}/download", download_own)
-        .get("/people/{grant}/documents/{letter}", shared)
-        .get("/people/{grant}/documents/{letter}/now.json", shared_data)
-        .post("/people/{grant}/documents/{letter}/view", view_shared)
-        .post("/people/{grant}/documents/{letter}/read", read_shared)
-        .get("/people/{grant}/documents/{letter}/file", file_shared)
-        .get(
-            "/people/{grant}/documents/{letter}/download",
-            download_shared,
-        );
+/// Which letter, and by whose leave: without a grant it is the patient's own.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    grant: Option<Uuid>,
+    letter: Uuid,
 }
 
-type OwnPath = web::Path<Uuid>;
-type SharedPath = web::Path<(Uuid, Uuid)>;
+impl Which {
+    pub(super) fn grant(self) -> Option<GrantId> {
+        self.grant.map(GrantId::from)
+    }
+
+    pub(super) fn letter(self) -> LetterId {
+        self.letter.into()
+    }
+}
+
+pub(super) type Path = web::Path<Which>;
 type Sent = web::Form<Opening>;
 
-async fn own(request: HttpRequest, path: OwnPath) -> HttpResponse {
-    page(&request, show(&request, None, path.into_inner().into())).await
+pub(crate) fn routes(doors: &mut Doors<'_>) {
+    doors
+        .get("/my-health/documents/{letter}", show)
+        .get("/my-health/documents/{letter}/now.json", standing)
+        .post("/my-health/documents/{letter}/view", view)
+        .post("/my-health/documents/{letter}/read", read)
+        .get("/my-health/documents/{letter}/file", file)
+        .get("/my-health/documents/{letter}/download", download)
+        .get("/people/{grant}/documents/{letter}", show)
+        .get("/people/{grant}/documents/{letter}/now.json", standing)
+        .post("/people/{grant}/documents/{letter}/view", view)
+        .post("/people/{grant}/documents/{letter}/read", read)
+        .get("/people/{grant}/documents/{letter}/file", file)
+        .get("/people/{grant}/documents/{letter}/download", download);
 }
 
-async fn shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(&request, show(&request, Some(grant.into()), letter.into())).await
+async fn show(request: HttpRequest, which: Path) -> HttpResponse {
+    page(&request, shown(&request, *which)).await
 }
 
-async fn own_data(request: HttpRequest, path: OwnPath) -> HttpResponse {
-    data(standing(&request, None, path.into_inner().into())).await
+async fn standing(request: HttpRequest, which: Path) -> HttpResponse {
+    data(as_it_stands(&request, *which)).await
 }
 
-async fn shared_data(request: HttpRequest, path: SharedPath) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    data(standing(&request, Some(grant.into()), letter.into())).await
+async fn view(request: HttpRequest, which: Path, form: Sent) -> HttpResponse {
+    page(&request, viewed(&request, *which, &form)).await
 }
 
-async fn view_own(request: HttpRequest, path: OwnPath, form: Sent) -> HttpResponse {
-    page(
-        &request,
-        view(&request, None, path.into_inner().into(), &form),
-    )
-    .await
+async fn read(request: HttpRequest, which: Path, form: Sent) -> HttpResponse {
+    page(&request, read_here(&request, *which, &form)).await
 }
 
-async fn view_shared(request: HttpRequest, path: SharedPath, form: Sent) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(
-        &request,
-        view(&request, Some(grant.into()), letter.into(), &form),
-    )
-    .await
+async fn file(request: HttpRequest, which: Path) -> HttpResponse {
+    page(&request, again(&request, *which, Keep::Show)).await
 }
 
-async fn read_own(request: HttpRequest, path: OwnPath, form: Sent) -> HttpResponse {
-    page(
-        &request,
-        read(&request, None, path.into_inner().into(), &form),
-    )
-    .await
-}
-
-async fn read_shared(request: HttpRequest, path: SharedPath, form: Sent) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(
-        &request,
-        read(&request, Some(grant.into()), letter.into(), &form),
-    )
-    .await
-}
-
-async fn file_own(request: HttpRequest, path: OwnPath) -> HttpResponse {
-    page(&request, file(&request, None, path.into_inner().into())).await
-}
-
-async fn file_shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(&request, file(&request, Some(grant.into()), letter.into())).await
-}
-
-async fn download_own(request: HttpRequest, path: OwnPath) -> HttpResponse {
-    page(&request, download(&request, None, path.into_inner().into())).await
-}
-
-async fn download_shared(request: HttpRequest, path: SharedPath) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(
-        &request,
-        download(&request, Some(grant.into()), letter.into()),
-    )
-    .await
+async fn download(request: HttpRequest, which: Path) -> HttpResponse {
+    page(&request, again(&request, *which, Keep::Download)).await
 }
 
 /// The letter on this reader's desk; one that is not theirs to see is not there.
@@ -134,13 +98,9 @@ pub(crate) async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, F
         .ok_or(Failure::NotFound)
 }
 
-async fn show(
-    request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
-) -> Result<HttpResponse, Failure> {
-    let desk = Desk::of(Reader::of(request).await?, grant).await?;
-    let letter = found(&desk, letter).await?;
+async fn shown(request: &HttpRequest, which: Which) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
+    let letter = found(&desk, which.letter()).await?;
     let text = match letter.facts.state {
         LetterState::Opened => pages::full_text(&desk.reader.tx, letter.id).await?,
         _ => None,
@@ -150,13 +110,9 @@ async fn show(
     Ok(render(request, "letter.jinja", &chrome, &body))
 }
 
-async fn standing(
-    request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
-) -> Result<HttpResponse, Failure> {
-    let desk = Desk::of(Reader::glance(request).await?, grant).await?;
-    let letter = found(&desk, letter).await?;
+async fn as_it_stands(request: &HttpRequest, which: Which) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::glance(request).await?, which.grant()).await?;
+    let letter = found(&desk, which.letter()).await?;
     let (_, body) = composed(&desk, &letter, None);
     Ok(HttpResponse::Ok()
         .json(serde_json::json!({ "tag": body.tag, "tone": body.tone, "promise": body.promise, "paper": body.paper })))
@@ -165,28 +121,26 @@ async fn standing(
 /// Checks what every form here must carry, before anything is touched.
 async fn vouched(
     request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
+    which: Which,
     form: &Opening,
 ) -> Result<(Desk, LetterView), Failure> {
-    let desk = Desk::of(Reader::of(request).await?, grant).await?;
+    let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
     if !desk.reader.session.verify_csrf(&form.csrf)
-        || !nonce::verify(&desk.reader.session, letter, &form.nonce)
+        || !nonce::verify(&desk.reader.session, which.letter(), &form.nonce)
     {
         return Err(Failure::Stale);
     }
-    let letter = found(&desk, letter).await?;
+    let letter = found(&desk, which.letter()).await?;
     Ok((desk, letter))
 }
 
 /// View: the answer is the PDF itself.
-async fn view(
+async fn viewed(
     request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
+    which: Which,
     form: &Opening,
 ) -> Result<HttpResponse, Failure> {
-    let (desk, letter) = vouched(request, grant, letter, form).await?;
+    let (desk, letter) = vouched(request, which, form).await?;
     if letter.facts.state == LetterState::Opened {
         return Ok(see_other(&format!(
             "{}/{}/file",
@@ -200,13 +154,12 @@ async fn view(
 }
 
 /// Reading the text on the page instead: the answer is the page with the text.
-async fn read(
+async fn read_here(
     request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
+    which: Which,
     form: &Opening,
 ) -> Result<HttpResponse, Failure> {
-    let (desk, letter) = vouched(request, grant, letter, form).await?;
+    let (desk, letter) = vouched(request, which, form).await?;
     let at = format!("{}/{}", desk.letters_at, letter.id);
     if letter.facts.state == LetterState::Opened {
         return Ok(see_other(&at));
@@ -228,38 +181,17 @@ async fn read(
         .body(Witnessed::new(request, html.into(), finish)))
 }
 
-/// The file of a letter that has been opened; of any other, its page.
-async fn file(
-    request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
-) -> Result<HttpResponse, Failure> {
-    let desk = Desk::of(Reader::of(request).await?, grant).await?;
-    let letter = found(&desk, letter).await?;
+/// The file of a letter that has been opened; of any other, and of one to be kept on a public computer, its page.
+async fn again(request: &HttpRequest, which: Which, keep: Keep) -> Result<HttpResponse, Failure> {
+    let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
+    let letter = found(&desk, which.letter()).await?;
     let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
-    if !ways(&desk, &letter).again {
+    let refused = matches!(keep, Keep::Download) && !desk.keeps_files();
+    if refused || !ways(&desk, &letter).again {
         return Ok(page);
     }
     match opening::again(&desk, letter.id).await? {
-        Some(viewing) => handed_over(request, &desk, viewing, Keep::Show),
-        None => Ok(page),
-    }
-}
-
-/// The same file to be kept; only of an opened letter, and never on a public computer.
-async fn download(
-    request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
-) -> Result<HttpResponse, Failure> {
-    let desk = Desk::of(Reader::of(request).await?, grant).await?;
-    let letter = found(&desk, letter).await?;
-    let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
-    if !ways(&desk, &letter).again || !desk.keeps_files() {
-        return Ok(page);
-    }
-    match opening::again(&desk, letter.id).await? {
-        Some(viewing) => handed_over(request, &desk, viewing, Keep::Download),
+        Some(viewing) => handed_over(request, &desk, viewing, keep),
         None => Ok(page),
     }
 }

@@ -2,13 +2,13 @@
 //! it and ten minutes to take it back.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use letterbox_domain::id::{GrantId, LetterId};
+use letterbox_domain::id::LetterId;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::doors::Doors;
 use super::failure::{Failure, page};
-use super::letter::found;
+use super::letter::{Path, found};
 use super::model::WrongBody;
 use super::page::{render, see_other};
 use super::portal::{Desk, Reader};
@@ -24,32 +24,22 @@ struct Sent {
 
 pub(crate) fn routes(doors: &mut Doors<'_>) {
     doors
-        .get("/my-health/documents/{letter}/wrong", wrong_own)
-        .get("/people/{grant}/documents/{letter}/wrong", wrong_shared)
+        .get("/my-health/documents/{letter}/wrong", wrong)
+        .get("/people/{grant}/documents/{letter}/wrong", wrong)
         .get("/my-health/documents/{letter}/not-mine", confirm)
         .post("/my-health/documents/{letter}/not-mine", say)
         .post("/my-health/documents/{letter}/not-mine/undo", undo);
 }
 
-async fn wrong_own(request: HttpRequest, letter: web::Path<Uuid>) -> HttpResponse {
-    page(&request, wrong(&request, None, letter.into_inner().into())).await
-}
-
-async fn wrong_shared(request: HttpRequest, path: web::Path<(Uuid, Uuid)>) -> HttpResponse {
-    let (grant, letter) = path.into_inner();
-    page(&request, wrong(&request, Some(grant.into()), letter.into())).await
-}
-
-async fn wrong(
-    request: &HttpRequest,
-    grant: Option<GrantId>,
-    letter: LetterId,
-) -> Result<HttpResponse, Failure> {
-    let desk = Desk::of(Reader::of(request).await?, grant).await?;
-    let letter = found(&desk, letter).await?;
-    let body = body(&desk, &letter);
-    let chrome = desk.chrome("Something wrong with a letter?");
-    Ok(render(request, "wrong.jinja", &chrome, &body))
+async fn wrong(request: HttpRequest, which: Path) -> HttpResponse {
+    let work = async {
+        let desk = Desk::of(Reader::of(&request).await?, which.grant()).await?;
+        let letter = found(&desk, which.letter()).await?;
+        let body = body(&desk, &letter);
+        let chrome = desk.chrome("Something wrong with a letter?");
+        Ok(render(&request, "wrong.jinja", &chrome, &body))
+    };
+    page(&request, work).await
 }
 
 /// What will happen, before it does.
