@@ -12,7 +12,8 @@ use super::page::render;
 use super::portal::Portal;
 use super::stage::chrome;
 use super::words;
-use crate::store::{Principal, pages};
+use crate::store::Principal;
+use crate::store::pages::{self, PaperDue};
 
 pub(crate) fn routes(doors: &mut Doors<'_>) {
     doors
@@ -84,20 +85,26 @@ async fn body(portal: &Portal) -> Result<OutsideBody, Failure> {
 }
 
 /// `1 letter prints in 9 s`.
-fn countdown(due: Option<(i64, f64)>) -> String {
-    match due {
-        None => "No letter waits for the printer".to_owned(),
-        Some((letters, seconds)) if seconds < 1.0 => {
-            format!("{} printing now", words::count(letters, "letter"))
-        }
-        Some((letters, seconds)) => {
-            let verb = if letters == 1 { "prints" } else { "print" };
-            format!(
-                "{} {verb} in {seconds:.0} s",
-                words::count(letters, "letter")
-            )
-        }
+fn countdown(due: Option<PaperDue>) -> String {
+    let Some(due) = due else {
+        return "No letter waits for the printer".to_owned();
+    };
+    let letters = words::count(due.letters, "letter");
+    if due.seconds < 1.0 {
+        return format!("{letters} printing now");
     }
+    let (verb, it) = if due.letters == 1 {
+        ("prints", "it is")
+    } else {
+        ("print", "they are")
+    };
+    let seconds = due.seconds;
+    let unless = if due.decided {
+        String::new()
+    } else {
+        format!(" unless {it} opened")
+    };
+    format!("{letters} {verb} in {seconds:.0} s{unless}")
 }
 
 fn text_row(text: Text) -> TextRow {
@@ -144,9 +151,24 @@ mod tests {
 
     #[test]
     fn the_countdown_counts_letters_and_seconds() {
-        assert_eq!(countdown(Some((1, 9.2))), "1 letter prints in 9 s");
-        assert_eq!(countdown(Some((2, 14.6))), "2 letters print in 15 s");
-        assert_eq!(countdown(Some((1, 0.3))), "1 letter printing now");
+        let says = |letters, seconds, decided| {
+            countdown(Some(PaperDue {
+                letters,
+                seconds,
+                decided,
+            }))
+        };
+        assert_eq!(says(1, 9.2, true), "1 letter prints in 9 s");
+        assert_eq!(says(2, 14.6, true), "2 letters print in 15 s");
+        assert_eq!(says(1, 0.3, true), "1 letter printing now");
+        assert_eq!(
+            says(1, 29.8, false),
+            "1 letter prints in 30 s unless it is opened"
+        );
+        assert_eq!(
+            says(2, 44.0, false),
+            "2 letters print in 44 s unless they are opened"
+        );
         assert_eq!(countdown(None), "No letter waits for the printer");
     }
 }

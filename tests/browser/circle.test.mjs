@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ask, browser, judge, PATIENCE, screenshot, signIn, visitor, WIDTHS } from "./support/chromium.mjs";
 import { demonstration } from "./support/demonstration.mjs";
+import { story } from "./support/steps.mjs";
 
 let demo;
 let launched;
@@ -25,15 +26,7 @@ const shows = (locator, text) => locator.filter({ hasText: text }).first().waitF
 const row = (name, text) => page(name).locator("[data-list] > li", { hasText: text });
 const CIRCLE = "/connect/circle-of-care";
 
-let broken = false;
-function step(name, run) {
-  test(name, async (context) => {
-    if (broken) return context.skip("an earlier step failed");
-    broken = true;
-    await run();
-    broken = false;
-  });
-}
+const step = story();
 
 /** The link in the newest mail to this address, as its reader sees it on their own host. */
 async function linkFor(address, persona) {

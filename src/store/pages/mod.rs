@@ -20,7 +20,7 @@ pub use board::{
 };
 pub use circle::{CarerView, Glimpse, Helped, carers, glimpse, helped};
 pub use comes_here::{ComesHere, ComesHereRow, comes_here};
-pub use demo::paper_due;
+pub use demo::{PaperDue, paper_due};
 pub use letters::{LetterView, Search, full_text, letter, letters, letters_found, thread};
 pub use people::now;
 pub use people::{
