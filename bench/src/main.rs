@@ -5,6 +5,7 @@ mod bare;
 mod claims;
 mod intake;
 mod memory;
+mod pages;
 mod push;
 mod rounds;
 mod server;
@@ -61,6 +62,8 @@ enum What {
     Memory,
     /// Due cases claimed, decided and committed, against a bare SKIP LOCKED loop.
     Claims,
+    /// Patients' pages at 200 requests per second, against an answer without session, database and template.
+    Pages,
 }
 
 impl Arguments {
@@ -106,6 +109,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Value> {
     }
     if matches!(what, What::All | What::Claims) {
         report["claims"] = claims::measure(arguments).await?;
+    }
+    if matches!(what, What::All | What::Pages) {
+        report["pages"] = pages::measure(arguments).await?;
     }
     Ok(report)
 }

@@ -44,7 +44,8 @@ pub(crate) async fn measure(arguments: &Arguments) -> anyhow::Result<Value> {
     }))
 }
 
-async fn fill(ground: &Ground, server: &Server) -> anyhow::Result<()> {
+/// Five letters for every patient.
+pub(crate) async fn fill(ground: &Ground, server: &Server) -> anyhow::Result<()> {
     let document = intake::upload(ground, server, &intake::page(0)).await?;
     for _ in 0..ITEMS {
         for patients in ground.patients.chunks(100) {

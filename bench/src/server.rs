@@ -13,12 +13,13 @@ use uuid::Uuid;
 use crate::Arguments;
 
 /// One line a patient, as the seed writes it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(crate) struct Patient {
     pub(crate) patient: String,
     pub(crate) nhs_number: String,
     #[serde(rename = "box")]
     pub(crate) mailbox: Uuid,
+    pub(crate) cookie: String,
 }
 
 #[derive(Deserialize)]
