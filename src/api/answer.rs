@@ -21,6 +21,11 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
             tracing::warn!(%error, "api.unavailable");
             Problem::unavailable()
         }
+        StoreError::Unstorable => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_field",
+            "A text holds the character U+0000, which cannot be stored. Leave it out.",
+        ),
         StoreError::Corrupt { .. } | StoreError::Refused { .. } | StoreError::Unfit(_) => {
             tracing::error!(%error, "api.failed");
             let detail = "Something is wrong on our side; it has been recorded. Send the same request again later.";

@@ -14,7 +14,7 @@ use super::wire::{
 };
 use super::{Api, answer, body, documents, who};
 use crate::commands::TrustSystem;
-use crate::commands::forms::NewLetter;
+use crate::commands::forms::{NewLetter, check_source_id};
 use crate::commands::letter_answer::ask_letters_story;
 use crate::commands::publish_letters::{PublishResult, publish_letters, replace_letter};
 use crate::commands::withdraw_letter::withdraw_letter;
@@ -150,6 +150,15 @@ async fn prepare_value(
 
 /// From the wire to the form that commands take; a PDF in the request is inspected and stored on the way.
 async fn prepare(api: &Api, sender: &TrustSystem, form: LetterForm) -> Result<NewLetter, Problem> {
+    // Looked up together with other letters', before each is judged: one senseless id would fail them all.
+    for (field, id) in [
+        ("/source_id", Some(&form.source_id)),
+        ("/patient", Some(&form.patient)),
+        ("/appointment", form.appointment.as_ref()),
+    ] {
+        id.map_or(Ok(()), |id| check_source_id(field, id))
+            .map_err(|refusal| answer::refused(&refusal))?;
+    }
     let from = who::From {
         kind: "letter",
         source_id: &form.source_id,

@@ -40,6 +40,9 @@ pub enum StoreError {
         /// The violated constraint, where one is named.
         constraint: Option<String>,
     },
+    /// A text holds a character that PostgreSQL cannot keep, which is U+0000 alone: whoever wrote it must leave it out.
+    #[error("a text holds a character that cannot be stored")]
+    Unstorable,
     /// The database must not be used as it is: the sentence says what to change.
     #[error("{0}")]
     Unfit(String),
@@ -83,6 +86,7 @@ impl From<tokio_postgres::Error> for StoreError {
         match classify(db.code()) {
             Class::Contention => Self::Contention(told),
             Class::Unavailable => Self::Unavailable(told),
+            Class::Unstorable => Self::Unstorable,
             Class::Refused => Self::Refused {
                 code: db.code().code().to_owned(),
                 message: db.message().to_owned(),
@@ -107,6 +111,7 @@ fn without_database(error: &tokio_postgres::Error) -> StoreError {
 enum Class {
     Contention,
     Unavailable,
+    Unstorable,
     Refused,
 }
 
@@ -116,6 +121,9 @@ fn classify(code: &SqlState) -> Class {
         | SqlState::T_R_DEADLOCK_DETECTED
         | SqlState::LOCK_NOT_AVAILABLE => Class::Contention,
         SqlState::QUERY_CANCELED | SqlState::READ_ONLY_SQL_TRANSACTION => Class::Unavailable,
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => {
+            Class::Unstorable
+        }
         // 08 connection, 53 resources (disk full, too many connections), 57P operator intervention, 58 system.
         ref other
             if ["08", "53", "57P", "58"]

@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// A handler panicked: a bug, reported by the panic itself.
     #[error("a fault of ours")]
     Broken,
+    /// What was typed holds a character that cannot be kept.
+    #[error("a text cannot be stored")]
+    Unstorable,
     /// Everything is fine but busy.
     #[error("unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -51,7 +54,10 @@ pub(crate) enum Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(Box::new(error))
+        match error {
+            StoreError::Unstorable => Self::Unstorable,
+            error => Self::Unavailable(Box::new(error)),
+        }
     }
 }
 
@@ -102,6 +108,7 @@ impl Failure {
             Self::TooLate(_) => StatusCode::CONFLICT,
             Self::Refused(status) => *status,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unstorable => StatusCode::BAD_REQUEST,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -170,6 +177,10 @@ impl Failure {
             Self::TooLate(why) => ("That is no longer possible", why),
             Self::Refused(status) => refusal(*status),
             Self::Broken => BROKEN,
+            Self::Unstorable => (
+                "We cannot use what you typed",
+                "It holds a character that cannot be kept. Go back and type it again instead of pasting it.",
+            ),
             Self::Unavailable(_) => (
                 "Sorry, we cannot show this now",
                 "Try again in a few seconds. Your letters are safe: any that you do not open in time comes by post.",

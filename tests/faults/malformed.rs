@@ -248,6 +248,17 @@ async fn case_61_a_body_cut_anywhere_is_refused_and_one_that_ends_early_leaves_n
     unharmed(&stage, 0).await;
 }
 
+#[tokio::test]
+async fn case_61_an_address_that_nothing_can_have_is_answered_like_a_bad_field() {
+    let stage = Stage::set(&Wanted::patients(1), &[]).await;
+    for path in ["/api/v1/letters/a%00b", "/api/v1/letters/%00"] {
+        let told = stage.hospital.get(&stage.node, path).await;
+        let told = told.expect("an answer");
+        assert_eq!((told.status, told.code()), (422, "invalid_field"), "{path}");
+    }
+    unharmed(&stage, 0).await;
+}
+
 /// Promises more bytes than come, then hangs up.
 async fn breaks_off(stage: &Stage, body: &[u8], promised: usize) {
     let mut line = TcpStream::connect(("127.0.0.1", stage.node.port()))
@@ -324,11 +335,18 @@ fn mutilated(mut body: Vec<u8>, seed: u64) -> Vec<u8> {
 #[tokio::test]
 async fn case_61_a_bad_item_of_a_batch_fails_alone() {
     let stage = Stage::set(&Wanted::patients(1), &[]).await;
+    let titled = |title: &str| {
+        let mut form = stage.hospital.letter("letter-3", stage.world.patient(0));
+        form["title"] = title.into();
+        form
+    };
     let bad = [
         json!(PRIVATE),
         json!(null),
         json!([]),
         json!({ "title": PRIVATE }),
+        stage.hospital.letter("a\u{0}b", stage.world.patient(0)),
+        titled("a\u{0}b"),
     ];
     let mut letters = vec![stage.hospital.letter("letter-1", stage.world.patient(0))];
     letters.extend(bad);
@@ -345,7 +363,11 @@ async fn case_61_a_bad_item_of_a_batch_fails_alone() {
         .flatten()
         .map(|one| one["status"].as_u64().unwrap_or_default())
         .collect();
-    assert_eq!(statuses, [201, 422, 422, 422, 422, 201], "{told:?}");
+    assert_eq!(
+        statuses,
+        [201, 422, 422, 422, 422, 422, 422, 201],
+        "{told:?}"
+    );
     assert!(!told.body.to_string().contains(PRIVATE));
     unharmed(&stage, 6).await;
 }
