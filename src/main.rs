@@ -13,7 +13,7 @@ use letterbox::{
     cluster::{Cluster, ClusterError, Options},
     commands::seed::seed_load,
     config::{Mode, Settings},
-    demo, inspect, node, store, telemetry,
+    demo, draw, inspect, node, store, telemetry,
 };
 
 /// Real-time notification server for patients' letters and appointments.
@@ -57,6 +57,16 @@ enum Command {
     CheckConfig(Configured),
     /// Prints the version and the schema it knows.
     Version,
+    /// Draws one PDF file from standard input with no rights of its own. Started by the server itself.
+    #[command(hide = true)]
+    DrawPdf {
+        #[arg(long)]
+        memory_bytes: u64,
+        #[arg(long)]
+        cpu_seconds: u64,
+        #[arg(long)]
+        most_pages: usize,
+    },
     /// Reads PDF files from standard input with no rights of its own. Started by the server itself.
     #[command(hide = true)]
     InspectPdf {
@@ -119,6 +129,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             );
             Ok(())
         }
+        Command::DrawPdf {
+            memory_bytes,
+            cpu_seconds,
+            most_pages,
+        } => Ok(draw::run_child(memory_bytes, cpu_seconds, most_pages)?),
         Command::InspectPdf {
             memory_bytes,
             cpu_seconds,

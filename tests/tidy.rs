@@ -11,7 +11,7 @@ use letterbox::{config::DEFAULTS, telemetry::METRICS};
 
 /// Who may know whom inside the server: a folder may use those of the lower rows, its own, and [`ANYWHERE`].
 const RINGS: [&[&str]; 5] = [
-    &["store", "channels", "inspect", "pdf"],
+    &["store", "channels", "inspect", "draw", "pdf"],
     &["commands"],
     &["relay", "identity", "api", "live", "web"],
     &["node", "demo"],
@@ -19,8 +19,9 @@ const RINGS: [&[&str]; 5] = [
 ];
 
 /// Known to everybody, and themselves knowing nobody of the rings.
-const ANYWHERE: [&str; 6] = [
+const ANYWHERE: [&str; 7] = [
     "config",
+    "confine",
     "telemetry",
     "problem",
     "cluster",
@@ -382,6 +383,25 @@ fn what_the_container_copies_and_runs_exists_and_ignores_nothing_it_needs() {
     );
 }
 
+/// The numbers of `case 88` in the names of browser tests.
+fn cases_of_browser_tests() -> BTreeSet<u32> {
+    let folder = fs::read_dir(root().join("tests/browser")).expect("the browser tests");
+    let mut found = BTreeSet::new();
+    for entry in folder {
+        let path = entry.expect("a file").path();
+        if path.extension().is_none_or(|extension| extension != "mjs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let names = text.lines().filter(|line| line.starts_with("test("));
+        for after in names.flat_map(|line| line.split("case ").skip(1)) {
+            let number: String = after.chars().take_while(char::is_ascii_digit).collect();
+            found.extend(number.parse::<u32>().ok());
+        }
+    }
+    found
+}
+
 /// The numbers of `case_9_case_10_…` names.
 fn numbered(name: &str) -> impl Iterator<Item = u32> {
     let parts: Vec<&str> = name.split('_').collect();
@@ -398,14 +418,15 @@ fn every_fault_of_the_list_has_a_test_that_carries_its_number_and_every_such_tes
     let folders = ["tests", "actors", "src", "sandbox"];
     let mut tested = BTreeSet::new();
     for (_, text) in folders.iter().flat_map(|folder| sources(folder)) {
-        for after in text.split("fn case_").skip(1) {
+        for after in text.split("fn ").skip(1) {
             let name: String = after
                 .chars()
                 .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
                 .collect();
-            tested.extend(numbered(&format!("case_{name}")));
+            tested.extend(numbered(&name));
         }
     }
+    tested.extend(cases_of_browser_tests());
     let list = fs::read_to_string(root().join("docs/faults.md")).expect("the list of faults");
     let listed: BTreeSet<u32> = list
         .lines()

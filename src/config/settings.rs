@@ -24,6 +24,8 @@ pub struct Settings {
     pub portal: PortalSettings,
     /// How long people stay signed in.
     pub sessions: SessionSettings,
+    /// Letters as pictures, for public computers.
+    pub drawing: DrawingSettings,
     /// Sign-in with NHS login.
     pub nhs_login: NhsLoginSettings,
     /// Who may join.
@@ -161,6 +163,19 @@ pub struct JoiningSettings {
     pub practices_file: Option<PathBuf>,
     #[serde(deserialize_with = "values::duration")]
     pub decide_within: Duration,
+}
+
+/// Letters as pictures, for public computers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawingSettings {
+    pub children: usize,
+    #[serde(deserialize_with = "values::duration")]
+    pub patience: Duration,
+    #[serde(deserialize_with = "values::duration")]
+    pub wall: Duration,
+    pub memory_bytes: u64,
+    pub max_pages: usize,
 }
 
 /// What trusts may send, and how much of it.

@@ -22,6 +22,7 @@ use crate::channels::{ChannelError, Channels};
 use crate::commands::Bells;
 use crate::config::{Mode, Practices, PracticesError, Settings};
 use crate::crash;
+use crate::draw::{Drawer, Limits as DrawerLimits};
 use crate::identity::Identity;
 use crate::identity::nhs_login::{NhsLogin, SetupError};
 use crate::identity::origin::{BadPublicUrl, Origins};
@@ -215,6 +216,7 @@ impl Node {
             live: Arc::clone(&live),
             bells: bells.clone(),
             entrance: Arc::new(entrance(settings)?),
+            drawer: Arc::new(Drawer::new(drawer_limits(settings)?)),
             demo: pages::Demo::of(settings.mode, &settings.demo).map(Arc::new),
         };
         let receipts = Receipts {
@@ -369,6 +371,18 @@ fn living(
         doorbell: Arc::new(relay.clone()),
     };
     Ok(System::start(ports, living, Arc::new(SystemClock::new()))?)
+}
+
+fn drawer_limits(settings: &Settings) -> std::io::Result<DrawerLimits> {
+    let drawing = &settings.drawing;
+    Ok(DrawerLimits {
+        program: std::env::current_exe()?,
+        children: drawing.children,
+        patience: drawing.patience,
+        wall: drawing.wall,
+        memory_bytes: drawing.memory_bytes,
+        most_pages: drawing.max_pages,
+    })
 }
 
 fn inspector_limits(settings: &Settings) -> std::io::Result<InspectorLimits> {

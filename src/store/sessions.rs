@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{AccountBox, Principal, Store, StoreError, Tx};
 use crate::config::SessionSettings;
 
-/// A session is not written to at every request: this much idle time may go unnoticed.
+/// A session is not written to at every request: this much idle time may go unnoticed, and never more than a tenth of
+/// what the session may idle.
 const NOTICED_AFTER: Duration = Duration::from_secs(30);
 
 /// How long sessions last without a request, and at most.
@@ -177,7 +178,8 @@ impl Store {
             return Ok(None);
         };
         let mut session = session_of(&row, left)?;
-        if counts_as_use && row.get::<_, f64>("secs_quiet") > NOTICED_AFTER.as_secs_f64() {
+        let noticed_after = NOTICED_AFTER.min(idle.unused(session.public_computer) / 10);
+        if counts_as_use && row.get::<_, f64>("secs_quiet") > noticed_after.as_secs_f64() {
             let touch =
                 "UPDATE sessions SET last_seen_at = app_now() WHERE id = $1 AND ended_at IS NULL";
             tx.execute(touch, &[&session.session.as_uuid()]).await?;

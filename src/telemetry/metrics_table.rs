@@ -86,6 +86,10 @@ pub const METRICS: &[Metric] = &[
         "letterbox_inspect_children_lost_total",
         "Inspection processes that missed a bound and were replaced",
     ),
+    counter(
+        "letterbox_letters_not_drawn_total",
+        "Letters that could not be shown as pictures at a public computer",
+    ),
     // Intake.
     histogram(
         "letterbox_intake_batch_letters",

@@ -7,7 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, web};
+use actix_web::{HttpMessage, HttpRequest, web};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -58,7 +58,7 @@ pub async fn guard<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let nonce = STANDARD_NO_PAD.encode(rand::random::<[u8; 18]>());
     request.extensions_mut().insert(CspNonce(nonce.clone()));
-    let socket_host = own_host(&request);
+    let socket_host = host_of(request.headers());
     let identity = request.app_data::<web::Data<Identity>>();
     let https_only = identity.is_some_and(|identity| identity.origins().is_https());
     let mut answer = next.call(request).await?;
@@ -90,6 +90,14 @@ pub async fn guard<B: MessageBody>(
     Ok(answer)
 }
 
+/// The same policy for an answer that holds its own pictures (a letter at a public computer): images may stand in the
+/// page itself. Images alone: nothing else is loosened, and no other answer.
+pub(crate) fn policy_with_pictures(request: &HttpRequest) -> Option<HeaderValue> {
+    let nonce = request.extensions().get::<CspNonce>()?.0.clone();
+    let strict = policy(&nonce, host_of(request.headers()).as_deref(), None);
+    HeaderValue::from_str(&strict.replacen("img-src 'self'", "img-src 'self' data:", 1)).ok()
+}
+
 fn set_default(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     if !headers.contains_key(&name) {
         headers.insert(name, value);
@@ -111,8 +119,8 @@ fn policy(nonce: &str, socket_host: Option<&str>, forms: Option<&str>) -> String
 }
 
 /// The Host header, if it is nothing but a host: it goes into the policy.
-fn own_host(request: &ServiceRequest) -> Option<String> {
-    let host = request.headers().get(header::HOST)?.to_str().ok()?;
+fn host_of(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
     let plain = host
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));

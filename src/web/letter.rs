@@ -17,7 +17,7 @@ use super::letter_page::{composed, threaded};
 use super::page::{render, see_other, to_html};
 use super::portal::{Desk, Reader};
 use super::witnessed::Witnessed;
-use super::{nonce, opening};
+use super::{nonce, opening, pictures};
 use crate::commands::open_letter::{Content, Form, Viewing};
 use crate::store::pages::{self, LetterView};
 
@@ -134,7 +134,7 @@ async fn vouched(
     Ok((desk, letter))
 }
 
-/// View: the answer is the PDF itself.
+/// View: the answer is the PDF itself, or pictures of its pages at a public computer.
 async fn viewed(
     request: &HttpRequest,
     which: Which,
@@ -148,6 +148,9 @@ async fn viewed(
         )));
     }
     match opening::begin(&desk, letter.id, &form.nonce, Form::Pdf).await? {
+        Some(viewing) if desk.reader.session.public_computer => {
+            pictures::handed_over(request, desk, &letter, viewing).await
+        }
         Some(viewing) => handed_over(request, &desk, viewing, Keep::Show),
         None => Ok(see_other(&format!("{}/{}", desk.letters_at, letter.id))),
     }
@@ -191,6 +194,9 @@ async fn again(request: &HttpRequest, which: Which, keep: Keep) -> Result<HttpRe
         return Ok(page);
     }
     match opening::again(&desk, letter.id).await? {
+        Some(viewing) if desk.reader.session.public_computer => {
+            pictures::handed_over(request, desk, &letter, viewing).await
+        }
         Some(viewing) => handed_over(request, &desk, viewing, keep),
         None => Ok(page),
     }

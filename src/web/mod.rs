@@ -38,6 +38,7 @@ mod opening;
 mod outside;
 mod paper;
 mod people;
+mod pictures;
 mod place;
 mod portal;
 mod reports;

@@ -12,6 +12,7 @@ use super::entrance::Entrance;
 use super::failure::Failure;
 use super::page::{Chrome, LiveSource, SessionFacts, account_menu, carer_nav, patient_nav};
 use crate::commands::Bells;
+use crate::draw::Drawer;
 use crate::identity::session::{Ended, SignedIn};
 use crate::live::Live;
 use crate::store::ladder::LadderStore;
@@ -33,6 +34,8 @@ pub struct Portal {
     pub bells: Arc<dyn Bells>,
     /// The way in by NHS login.
     pub entrance: Arc<Entrance>,
+    /// Draws letters for public computers.
+    pub drawer: Arc<Drawer>,
     /// Only in demonstrations: sign-in without a password, the stage, the outside world.
     pub demo: Option<Arc<Demo>>,
 }

@@ -40,7 +40,8 @@ fn matrix() -> Vec<(Door, Rule)> {
 }
 
 #[tokio::test]
-async fn r17_1_r2_2_nobody_comes_in_by_a_door_that_is_not_theirs_or_reads_what_is_not_theirs() {
+async fn r17_1_r2_2_case_81_nobody_comes_in_by_a_door_that_is_not_theirs_or_reads_what_is_not_theirs()
+ {
     let world = World::new().await;
     let matrix = matrix();
     let mut wrong = Vec::new();

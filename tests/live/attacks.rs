@@ -7,7 +7,8 @@ use crate::client::{Heard, MASK, Wire, frame, text};
 use crate::world::{ORIGIN, World, alone, hi, nowhere, resident_bytes, until};
 
 #[actix_rt::test]
-async fn case_73_broken_frames_end_the_session_with_their_code() {
+async fn case_73_case_74_broken_frames_and_messages_that_are_none_end_the_session_with_their_code()
+{
     let world = World::new().await;
     let patient = world.patient().await;
     let long = "x".repeat(1_025);

@@ -42,7 +42,8 @@ async fn last_cursor(wire: &mut Wire, events: usize) -> String {
 }
 
 #[actix_rt::test]
-async fn case_40_a_claimed_position_that_is_not_ours_resets_and_never_opens_another_mailbox() {
+async fn case_40_case_74_a_claimed_position_that_is_not_ours_resets_and_never_opens_another_mailbox()
+ {
     let world = World::new().await;
     let (mine, other) = (world.patient().await, world.patient().await);
     world.publish(&mine, 3).await;

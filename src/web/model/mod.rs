@@ -12,6 +12,7 @@ mod entrance;
 mod help;
 mod letters;
 mod people;
+mod pictures;
 mod roll_out;
 
 pub(crate) use account::{
@@ -37,6 +38,7 @@ pub(crate) use help::{
 };
 pub(crate) use letters::{DocumentsBody, LetterBody, LetterRow, PaperBody, ThreadRow, WrongBody};
 pub(crate) use people::{Card, DashboardBody, ErrorBody};
+pub(crate) use pictures::{Picture, PicturesBody};
 pub(crate) use roll_out::{RollOutBody, RollOutLine};
 
 use serde::Serialize;

@@ -102,3 +102,66 @@ fn confirming_keeps_the_way_back() {
     assert!(html.contains(r#"name="next" value="/my-health/documents""#));
     assert!(html.contains("That is somebody else."));
 }
+
+#[test]
+fn a_letter_as_pictures_has_its_words_under_each_page_and_no_file() {
+    let chrome = signed_in(
+        "Your eye clinic appointment",
+        "patient",
+        "/my-health/documents",
+        true,
+    );
+    let picture = |number, lines: &[&str]| Picture {
+        number,
+        src: "data:image/png;base64,AAAA".to_owned(),
+        width: 1240,
+        height: 1754,
+        lines: lines.iter().map(|&line| line.to_owned()).collect(),
+    };
+    let mut body = PicturesBody {
+        title: "Your eye clinic appointment".to_owned(),
+        back_url: "/my-health/documents/a".to_owned(),
+        pages: vec![
+            picture(1, &["Dear <Margaret>", "Please come."]),
+            picture(2, &[]),
+        ],
+        full_text: vec![],
+        no_text: false,
+    };
+    let html = written("letter-pictures", "pictures.jinja", &chrome, &body);
+    assert!(html.contains("Page 1 of 2") && html.contains("Page 2 of 2"));
+    assert!(html.contains("Dear &lt;Margaret&gt;"));
+    assert_eq!(
+        html.matches(r#"src="data:image/png;base64,AAAA""#).count(),
+        2
+    );
+    assert!(!html.contains("application/pdf") && !html.contains("/file"));
+    body.pages = vec![picture(1, &[])];
+    body.no_text = true;
+    let html = written("letter-pictures-mute", "pictures.jinja", &chrome, &body);
+    assert!(html.contains("cannot read the words"));
+}
+
+#[test]
+fn a_letter_that_cannot_be_drawn_leads_to_its_words_to_paper_and_to_ones_own_device() {
+    let chrome = signed_in("A letter", "patient", "/my-health/documents", true);
+    let mut body = LetterBody {
+        title: "Your <eye> letter".to_owned(),
+        promise: "New. We will post this on Tue 25 Nov unless you open it".to_owned(),
+        text_url: Some("/my-health/documents/a/read".to_owned()),
+        text_nonce: Some("n".to_owned()),
+        paper_url: Some("/my-health/documents/a/paper".to_owned()),
+        clinic: "Eye clinic".to_owned(),
+        contact: "01432 000000".to_owned(),
+        ..LetterBody::default()
+    };
+    let html = written("letter-undrawn", "undrawn.jinja", &chrome, &body);
+    assert!(html.contains("Your &lt;eye&gt; letter"));
+    assert!(html.contains(r#"action="/my-health/documents/a/read""#));
+    assert!(html.contains(r#"action="/my-health/documents/a/paper""#));
+    assert!(!html.contains("/file") && !html.contains("/view"));
+    body.text_url = None;
+    body.full_text = vec!["Dear Margaret".to_owned()];
+    let html = written("letter-undrawn-read", "undrawn.jinja", &chrome, &body);
+    assert!(html.contains("Dear Margaret") && !html.contains("/read"));
+}

@@ -18,8 +18,16 @@ const ARGUMENTS = [
 export const PATIENCE = 20_000;
 export const WIDTHS = { phone: { width: 320, height: 640 }, computer: { width: 1280, height: 800 } };
 
-export async function browser() {
-  return chromium.launch({ executablePath: process.env.LETTERBOX_CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+export async function browser(options = {}) {
+  return chromium.launch({ executablePath: process.env.LETTERBOX_CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS, ...options });
+}
+
+/** A browser on a profile that stays on disk, as on a machine that is switched off and on. */
+export async function persistent(profile, { args = [], ...options } = {}) {
+  const executablePath = process.env.LETTERBOX_CHROMIUM ?? "/usr/bin/chromium";
+  const context = await chromium.launchPersistentContext(profile, { executablePath, args: [...ARGUMENTS, ...args], ...options });
+  context.setDefaultTimeout(PATIENCE);
+  return context;
 }
 
 /** A browser profile of its own, as if on a machine of its own. */

@@ -11,13 +11,15 @@ const programs = process.env.LETTERBOX_BIN_DIR ?? join(root, "target/debug");
 const START_WITHIN = 120_000;
 const END_WITHIN = 30_000;
 
-export async function demonstration() {
+/** `settings`: environment of the servers, such as `LETTERBOX__SESSIONS__IDLE_PUBLIC`. */
+export async function demonstration(settings = {}) {
   // Below /var/tmp, and open for passing through: PostgreSQL gives up root's rights and must still get there.
   const data = await mkdtemp("/var/tmp/letterbox-browser-");
   await chmod(data, 0o711);
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   const child = spawn(join(programs, "letterbox"), ["demo", "--port", String(port), "--data", join(data, "cluster")], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...settings },
   });
   const said = [];
   const ended = new Promise((resolve) => child.once("exit", resolve));

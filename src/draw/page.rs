@@ -1,0 +1,135 @@
+//! One page drawn: a picture and, where the file says it, what is written there. Runs only in the child.
+
+use hayro::hayro_interpret::InterpreterSettings;
+use hayro::hayro_syntax::Pdf;
+use hayro::hayro_syntax::page::Page;
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::{PixmapSettings, RenderCache, RenderSettings, render};
+
+use super::text::text_of;
+
+/// 150 dots per inch: small print stays readable at twice its size, an A4 page is 2.2 million pixels.
+const SCALE: f32 = 150.0 / 72.0;
+/// Pixels of one picture. A poster is drawn smaller.
+const MOST_PIXELS: f32 = 2_500_000.0;
+/// Pixels of one side; the renderer counts in 16 bits.
+const LONGEST_SIDE: f32 = 4_000.0;
+
+/// A page as the reader gets it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Drawn {
+    pub width: u32,
+    pub height: u32,
+    pub png: Vec<u8>,
+    /// Lines in the order in which the file writes them; empty where it does not say which letters it draws.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Drawn({}x{})", self.width, self.height)
+    }
+}
+
+/// Draws every page; `None` where the file cannot be read or has more pages than `most`.
+pub(super) fn draw(file: &[u8], most: usize) -> Option<Vec<Drawn>> {
+    let pdf = Pdf::new(file.to_vec()).ok()?;
+    let pages = pdf.pages();
+    if pages.is_empty() || pages.len() > most {
+        return None;
+    }
+    let settings = InterpreterSettings::default();
+    pages
+        .iter()
+        .map(|page| draw_page(page, &settings))
+        .collect()
+}
+
+fn draw_page<'a>(page: &'a Page<'a>, settings: &InterpreterSettings) -> Option<Drawn> {
+    let scale = scale_of(page.render_dimensions())?;
+    let pixmap = render(
+        page,
+        &RenderCache::new(),
+        settings,
+        &RenderSettings::default(),
+        &PixmapSettings {
+            x_scale: scale,
+            y_scale: scale,
+            bg_color: WHITE,
+        },
+    );
+    let (width, height) = (u32::from(pixmap.width()), u32::from(pixmap.height()));
+    Some(Drawn {
+        width,
+        height,
+        png: pixmap.into_png().ok()?,
+        text: text_of(page, settings),
+    })
+}
+
+/// How many pixels to a point; `None` for a page without a size.
+fn scale_of((width, height): (f32, f32)) -> Option<f32> {
+    if !(width >= 1.0 && height >= 1.0 && width.is_finite() && height.is_finite()) {
+        return None;
+    }
+    let by_area = (MOST_PIXELS / (width * height)).sqrt();
+    let by_side = LONGEST_SIDE / width.max(height);
+    let scale = SCALE.min(by_area).min(by_side);
+    // A page so odd that a side would vanish is no letter.
+    (width * scale >= 1.0 && height * scale >= 1.0).then_some(scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_any_size_stays_within_its_bounds() {
+        for size in [
+            (595.0, 842.0),
+            (842.0, 595.0),
+            (14_400.0, 14_400.0),
+            (14_400.0, 20.0),
+            (1.0, 1.0),
+        ] {
+            let scale = scale_of(size).expect("a page");
+            let (width, height) = (size.0 * scale, size.1 * scale);
+            assert!(width * height <= MOST_PIXELS * 1.001, "{size:?}");
+            assert!(width.max(height) <= LONGEST_SIDE * 1.001, "{size:?}");
+        }
+        assert_eq!(scale_of((595.0, 842.0)), Some(SCALE));
+        for odd in [
+            (0.0, 842.0),
+            (f32::NAN, 1.0),
+            (f32::INFINITY, 1.0),
+            (-5.0, 5.0),
+        ] {
+            assert_eq!(scale_of(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_letter_of_ours_is_drawn_page_by_page_with_its_words() {
+        let drawn = draw(&crate::draw::tests::letter(), 20).expect("it is drawn");
+        assert!(!drawn.is_empty());
+        for page in &drawn {
+            assert!(page.png.starts_with(b"\x89PNG"));
+            assert_eq!(page.width, 1240);
+        }
+        let text = &drawn[0].text;
+        for words in ["Margaret Jones", "eye clinic", "Tuesday"] {
+            assert!(text.contains(words), "{words:?} is missing in {text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_letter_is_not_drawn() {
+        assert_eq!(draw(b"%PDF-1.7\ngarbage", 20), None);
+        assert_eq!(draw(b"", 20), None);
+        assert_eq!(
+            draw(&crate::draw::tests::letter(), 0),
+            None,
+            "too many pages"
+        );
+    }
+}
