@@ -41,6 +41,7 @@ pub mod openings;
 pub mod outbox;
 pub mod pages;
 pub mod paper;
+mod paper_instead;
 pub mod people;
 mod poison;
 pub mod policies;

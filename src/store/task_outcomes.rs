@@ -4,7 +4,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use letterbox_domain::{
     case::CaseEnd,
-    dispatch::{Channel, effect_id},
     event::Event,
     id::{AccountId, TaskId, TrustId},
     ladder::{Plan, Rung, Step},
@@ -14,11 +13,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::case_commit::{entry, promise_changed};
-use super::case_rows::{CaseRow, columns};
+use super::case_rows::CaseRow;
 use super::ladder::LadderStore;
+use super::paper_instead::paper_is_coming;
 use super::print::due_now;
 use super::tasks::{self, Kind};
-use super::{Principal, StoreError, Tx, disputes, endings, events, history, locks, notices};
+use super::{Principal, StoreError, Tx, disputes, endings, events, history, locks};
 
 /// So many calls without an answer; then paper goes as well, and somebody else hears of it.
 pub const MOST_TRIES: i16 = 3;
@@ -116,17 +116,6 @@ const AGAIN: &str = "
 const TAKE: &str = "
     UPDATE tasks t SET owner_account_id = $2 WHERE t.id = $1 AND t.closed_at IS NULL
       AND EXISTS (SELECT FROM staff_roles r WHERE r.account_id = $2 AND r.trust_id = t.trust_id)";
-
-/// Paper that never reached a batch may be queued again under its own key; what was in one is never printed again.
-const QUEUE_PAPER: &str = "
-    INSERT INTO dispatches AS d (id, case_id, trust_id, patient_id, channel, due_at, state)
-    VALUES ($1, $2, $3, $4, 'post', $5, 'queued')
-    ON CONFLICT (id) DO UPDATE SET state = 'queued', due_at = excluded.due_at, code = NULL, finished_at = NULL
-    WHERE d.state IN ('failed', 'cancelled', 'rejected')
-      AND NOT EXISTS (SELECT FROM print_items i WHERE i.dispatch_id = d.id)";
-
-const PAPER_IS_COMING: &str =
-    "SELECT FROM dispatches WHERE id = $1 AND state IN ('queued', 'claimed', 'accepted')";
 
 /// A task about a case, with everything that its outcome needs, under lock.
 struct Held {
@@ -380,69 +369,6 @@ impl LadderStore {
         history::append(tx, &Principal::Account { account }, &[line]).await?;
         Ok(TaskAnswer::Closed { events })
     }
-
-    /// Puts the paper into the queue for the next cut-off; `false` if it is there, has gone, or may not go again.
-    pub(super) async fn queue_paper(
-        &self,
-        tx: &Tx,
-        case: &CaseRow,
-        policy: &Policy,
-    ) -> Result<bool, StoreError> {
-        let id = effect_id(case.effect_subject(), Rung::Deadline);
-        let cut_off = policy.cut_offs.next_after(case.now, &self.calendars);
-        let queued = tx
-            .execute(
-                QUEUE_PAPER,
-                &[&id, &case.id, &case.trust, &case.patient, &cut_off],
-            )
-            .await?
-            == 1;
-        if queued {
-            notices::insert(
-                tx,
-                &[notices::New {
-                    case: case.id,
-                    trust: case.trust,
-                }],
-            )
-            .await?;
-            let facts = json!({"channel": Channel::Post.name(), "due_at": cut_off});
-            history::append(
-                tx,
-                &super::ladder::housekeeping(),
-                &[entry(case, "case.paper_queued", facts)],
-            )
-            .await?;
-        }
-        Ok(queued)
-    }
-
-    /// The promise names the cut-off that takes the paper, and the case looks whether it left.
-    pub(super) async fn promise_paper(
-        &self,
-        tx: &Tx,
-        case: &CaseRow,
-        policy: &Policy,
-        plan: Option<&Plan>,
-    ) -> Result<Vec<Event>, StoreError> {
-        const PROMISE: &str = "
-            UPDATE cases SET promised_at = $2, due_at = $3, step_rungs = $4, step_ats = $5, climbed = $6,
-                             fence = fence + 1, lease_until = NULL, lease_node = NULL
-            WHERE id = $1 AND ended_at IS NULL";
-        let cut_off = policy.cut_offs.next_after(case.now, &self.calendars);
-        let check = policy.ack_within.after(cut_off, &self.calendars);
-        let (rungs, ats) = columns(plan.unwrap_or(&case.plan));
-        let (due, climbed) = match plan {
-            Some(plan) => (
-                check,
-                i16::try_from(plan.steps.len().saturating_sub(1)).unwrap_or(i16::MAX),
-            ),
-            None => (case.due_at.min(check), case.climbed),
-        };
-        tx.execute(PROMISE, &[&case.id, &cut_off, &due, &rungs, &ats, &climbed])
-            .await?;
-        events::append(tx, &[promise_changed(case, Some(cut_off))]).await
-    }
 }
 
 /// Nothing is left to do but to see that the paper leaves: no telephone any more.
@@ -481,11 +407,6 @@ async fn close(tx: &Tx, account: AccountId, held: &Held, done: Done) -> Result<(
         &[entry(&held.case, "task.closed", facts)],
     )
     .await
-}
-
-async fn paper_is_coming(tx: &Tx, case: &CaseRow) -> Result<bool, StoreError> {
-    let id = effect_id(case.effect_subject(), Rung::Deadline);
-    Ok(tx.query_opt(PAPER_IS_COMING, &[&id]).await?.is_some())
 }
 
 /// Tasks about a batch or about input can only be resolved.

@@ -4,6 +4,7 @@
 mod accounts;
 mod cases;
 mod circle;
+mod closing;
 mod contract;
 mod disputes;
 mod invitations;
