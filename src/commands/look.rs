@@ -4,7 +4,7 @@ use letterbox_domain::id::{AccountId, AppointmentId, TrustId};
 
 use crate::store::{Store, StoreError};
 
-pub use crate::store::looks::OnBoard;
+pub use crate::store::looks::{Closed, OnBoard};
 
 /// At an appointment's details. The caller has asked whether they may.
 ///
@@ -16,6 +16,18 @@ pub async fn at_appointment(
     appointment: AppointmentId,
 ) -> Result<(), StoreError> {
     store.saw_appointment(account, appointment).await
+}
+
+/// Somebody asked for a page that they may not see, and does not get it.
+///
+/// # Errors
+/// Any [`StoreError`].
+pub async fn turned_away(
+    store: &Store,
+    account: AccountId,
+    from: Closed,
+) -> Result<(), StoreError> {
+    store.turned_away(account, from).await
 }
 
 /// At the names on a trust's board. The caller has asked whether they are its staff.

@@ -1,7 +1,9 @@
 //! Looks that change nothing and are looks all the same: an appointment's details read again, names on the booking
-//! office's board. Written before the first byte of the page leaves, for "Who looked at my record".
+//! office's board, pages that were asked for and not given. Written before the first byte of the page leaves, for "Who
+//! looked at my record".
 
-use letterbox_domain::id::{AccountId, AppointmentId, TrustId};
+use letterbox_domain::event::ItemRef;
+use letterbox_domain::id::{AccountId, AppointmentId, GrantId, TrustId};
 use uuid::Uuid;
 
 use super::{Principal, Store, StoreError, Tx};
@@ -26,6 +28,34 @@ const BOARD: &str = "
     WHERE NOT EXISTS (
         SELECT FROM audit seen WHERE seen.patient_id = named.patient_id AND seen.account_id = $1 AND seen.action = 'board.view'
         AND seen.at > app_now() - interval '1 hour')";
+
+/// Whoever asks for a page of what is not theirs. A patient's own item from before they joined is no such thing.
+const NOT_THEIR_LETTER: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, w.trust_id, w.patient_id, 'letter.view', 'letter', $2, false FROM whose_letter($2) AS w
+    WHERE w.patient_id <> ALL((SELECT own_boxes())::uuid[])";
+
+const NOT_THEIR_APPOINTMENT: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, w.trust_id, w.patient_id, 'appointment.view', 'appointment', $2, false FROM whose_appointment($2) AS w
+    WHERE w.patient_id <> ALL((SELECT own_boxes())::uuid[])";
+
+/// A grant that has ended, once an hour: an open page asks by itself until it is closed.
+const ENDED_GRANT: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, NULL, g.patient_id, 'mailbox.view', 'grant', g.id, false FROM grants g
+    WHERE g.id = $2 AND g.carer_account_id = $1 AND NOT EXISTS (
+        SELECT FROM audit seen WHERE seen.account_id = $1 AND seen.patient_id = g.patient_id AND seen.object_id = g.id
+        AND NOT seen.allowed AND seen.at > app_now() - interval '1 hour')";
+
+/// What somebody was not let at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// A letter or an appointment.
+    Item(ItemRef),
+    /// A mailbox, by a grant of theirs that does not stand.
+    Grant(GrantId),
+}
 
 /// What stands on a board, by its ids.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +84,22 @@ impl Store {
             tx.execute(APPOINTMENT, params).await.map(drop)
         };
         self.run("appointments.seen", &whose, write).await
+    }
+
+    /// Somebody asked for a page of what is not theirs to see; nothing for what there is not.
+    ///
+    /// # Errors
+    /// Any [`StoreError`].
+    pub async fn turned_away(&self, account: AccountId, from: Closed) -> Result<(), StoreError> {
+        let whose = Principal::Account { account };
+        let (sql, id) = match from {
+            Closed::Item(ItemRef::Letter(id)) => (NOT_THEIR_LETTER, id.as_uuid()),
+            Closed::Item(ItemRef::Appointment(id)) => (NOT_THEIR_APPOINTMENT, id.as_uuid()),
+            Closed::Grant(id) => (ENDED_GRANT, id.as_uuid()),
+        };
+        let write =
+            |tx: Tx| async move { tx.execute(sql, &[&account.as_uuid(), &id]).await.map(drop) };
+        self.run("looks.turned_away", &whose, write).await
     }
 
     /// A member of the trust's staff is about to see these patients' names.

@@ -7,6 +7,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use letterbox_domain::appointment::AppointmentState;
 use letterbox_domain::change_request::{RequestState, Way, Wish, way};
+use letterbox_domain::event::ItemRef;
 use letterbox_domain::id::{AppointmentId, GrantId};
 use letterbox_domain::letter::LetterState;
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use super::page::{render, see_other};
 use super::portal::{Desk, Reader, live};
 use super::{hiding, ics, opening, words};
 use crate::commands::change_appointment::{AskAnswer, ask_change, say_coming, take_back_change};
+use crate::commands::look::Closed;
 use crate::commands::{CommandError, calendars, look};
 use crate::store::pages::{self, AppointmentView, RequestView};
 
@@ -115,20 +117,22 @@ async fn details(
     appointment: Uuid,
 ) -> Result<HttpResponse, Failure> {
     let desk = Desk::of(Reader::of(request).await?, grant).await?;
-    let appointment = found(&desk, appointment).await?;
+    let appointment = match found(&desk, appointment).await {
+        Err(Failure::NotFound) => {
+            let from = Closed::Item(ItemRef::Appointment(appointment.into()));
+            return Err(desk.reader.turned_away(from).await);
+        }
+        found => found?,
+    };
     if desk.viewing.is_none() && !is_read(&appointment) {
         return Ok(see_other(&url_of(&desk, list_of(&appointment))));
     }
-    look::at_appointment(
-        &desk.reader.portal.store,
-        desk.reader.session.account,
-        appointment.id,
-    )
-    .await?;
     let body = body(&desk, &appointment);
     let at = format!("{}/{}", desk.appointments_at, appointment.id);
     let mut chrome = desk.chrome_at(&body.title, "/my-health/appointments");
     chrome.live = live(format!("{at}/now.json"), at, "Check for changes");
+    let (portal, account) = desk.reader.done();
+    look::at_appointment(&portal.store, account, appointment.id).await?;
     Ok(render(request, "appointment.jinja", &chrome, &body))
 }
 

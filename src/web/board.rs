@@ -47,7 +47,7 @@ async fn show(request: HttpRequest, said: web::Query<Said>) -> HttpResponse {
     let work = async {
         let reader = Reader::of(&request).await?;
         let (trust, name) = own_trust(&reader).await?;
-        let mut body = body(&reader, trust, name).await?;
+        let (mut body, shown) = body(&reader, trust, name).await?;
         body.notice = said.cancelled.map(|number| {
             let who = if number == 1 {
                 "1 patient is".to_owned()
@@ -62,6 +62,8 @@ async fn show(request: HttpRequest, said: web::Query<Said>) -> HttpResponse {
             live: live("/board.json", "/board", "Check the board again"),
             ..reader.chrome("Booking office", "/board")
         };
+        let (portal, account) = reader.done();
+        look::at_board(&portal.store, account, trust, &shown).await?;
         Ok(render(&request, "board.jinja", &chrome, &body))
     };
     page(&request, work).await
@@ -71,7 +73,10 @@ async fn now(request: HttpRequest) -> HttpResponse {
     data(async {
         let reader = Reader::glance(&request).await?;
         let (trust, name) = own_trust(&reader).await?;
-        Ok(HttpResponse::Ok().json(body(&reader, trust, name).await?))
+        let (body, shown) = body(&reader, trust, name).await?;
+        let (portal, account) = reader.done();
+        look::at_board(&portal.store, account, trust, &shown).await?;
+        Ok(HttpResponse::Ok().json(body))
     })
     .await
 }
@@ -135,16 +140,19 @@ async fn cancel_clinic(request: HttpRequest, form: web::Form<Cancel>) -> HttpRes
     page(&request, work).await
 }
 
-async fn body(reader: &Reader, trust: TrustId, name: String) -> Result<BoardBody, Failure> {
+/// The board, and whose names are on it.
+async fn body(
+    reader: &Reader,
+    trust: TrustId,
+    name: String,
+) -> Result<(BoardBody, OnBoard), Failure> {
     let board = pages::board(&reader.tx, trust).await?;
-    let (store, account) = (&reader.portal.store, reader.session.account);
-    look::at_board(store, account, trust, &shown(&board)).await?;
     let items = |found: &[ItemView]| found.iter().map(item_row).collect::<Vec<_>>();
     let reasons = REASONS
         .iter()
         .enumerate()
         .map(|(number, text)| choice((*text).to_owned(), number.to_string()));
-    Ok(BoardBody {
+    let body = BoardBody {
         trust: name,
         notice: None,
         waiting: board.counts.waiting,
@@ -171,7 +179,8 @@ async fn body(reader: &Reader, trust: TrustId, name: String) -> Result<BoardBody
         quarantine: board.quarantine.iter().map(quarantine_row).collect(),
         no_requests: board.requests.is_empty(),
         requests: board.requests.iter().map(requests::row).collect(),
-    })
+    };
+    Ok((body, shown(&board)))
 }
 
 /// Everybody whose name is on it.

@@ -5,6 +5,7 @@
 
 use actix_web::http::header::{self, ContentType};
 use actix_web::{HttpRequest, HttpResponse, web};
+use letterbox_domain::event::ItemRef;
 use letterbox_domain::id::{GrantId, LetterId};
 use letterbox_domain::letter::LetterState;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use super::page::{render, see_other, to_html};
 use super::portal::{Desk, Reader};
 use super::witnessed::Witnessed;
 use super::{nonce, opening, pictures};
+use crate::commands::look::Closed;
 use crate::commands::open_letter::{Content, Form, Viewing};
 use crate::store::pages::{self, LetterView};
 
@@ -100,7 +102,13 @@ pub(crate) async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, F
 
 async fn shown(request: &HttpRequest, which: Which) -> Result<HttpResponse, Failure> {
     let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
-    let letter = found(&desk, which.letter()).await?;
+    let letter = match found(&desk, which.letter()).await {
+        Err(Failure::NotFound) => {
+            let from = Closed::Item(ItemRef::Letter(which.letter()));
+            return Err(desk.reader.turned_away(from).await);
+        }
+        found => found?,
+    };
     let text = match letter.facts.state {
         LetterState::Opened => pages::full_text(&desk.reader.tx, letter.id).await?,
         _ => None,

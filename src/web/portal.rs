@@ -5,13 +5,14 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use letterbox_actors::system::System;
 use letterbox_domain::circle::Viewer;
-use letterbox_domain::id::{GrantId, PatientId};
+use letterbox_domain::id::{AccountId, GrantId, PatientId};
 
 use super::demo::Demo;
 use super::entrance::Entrance;
 use super::failure::Failure;
 use super::page::{Chrome, LiveSource, SessionFacts, account_menu, carer_nav, patient_nav};
 use crate::commands::Bells;
+use crate::commands::look::{self, Closed};
 use crate::draw::Drawer;
 use crate::identity::session::{Ended, SignedIn};
 use crate::live::Live;
@@ -106,6 +107,19 @@ impl Reader {
         })
     }
 
+    /// The page is read: its snapshot goes back before anything is written, so that no request waits for a second
+    /// connection while it holds a first.
+    pub(crate) fn done(self) -> (web::Data<Portal>, AccountId) {
+        (self.portal, self.session.account)
+    }
+
+    /// What is not theirs to see is not there, and the attempt is written down.
+    pub(crate) async fn turned_away(self, from: Closed) -> Failure {
+        let (portal, account) = self.done();
+        let noted = look::turned_away(&portal.store, account, from).await;
+        noted.map_or_else(Failure::from, |()| Failure::NotFound)
+    }
+
     /// The frame of a page of this reader; `here` is its address in the menu.
     pub(crate) fn chrome(&self, title: &str, here: &str) -> Chrome {
         let nav = match self.person.mailbox {
@@ -179,7 +193,9 @@ impl Desk {
 
     async fn shared(reader: Reader, grant: GrantId) -> Result<Self, Failure> {
         let shared = pages::shared_patient(&reader.tx, reader.session.account, grant).await?;
-        let (grant, given, _) = shared.ok_or(Failure::NotFound)?;
+        let Some((grant, given, _)) = shared else {
+            return Err(reader.turned_away(Closed::Grant(grant)).await);
+        };
         let letters_at = format!("/people/{}/documents", grant.id);
         let appointments_at = format!("/people/{}/appointments", grant.id);
         Ok(Self {

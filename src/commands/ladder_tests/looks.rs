@@ -4,6 +4,7 @@ use chrono::{DateTime, Days, TimeDelta, Utc};
 use letterbox_actors::ports::DispatchStore;
 use letterbox_domain::choice::{Leaving, Print};
 use letterbox_domain::dispatch::Channel;
+use letterbox_domain::event::ItemRef;
 use letterbox_domain::id::{AccountId, AppointmentId, GrantId};
 use letterbox_domain::policy::Policy;
 use letterbox_domain::promise::{Audience, Precision, line};
@@ -14,7 +15,7 @@ use super::print::batches;
 use super::world::{LEASE, Person, Published, World};
 use crate::commands::choose_contact::choose_print;
 use crate::commands::close_account::close_account;
-use crate::commands::look::{self, OnBoard};
+use crate::commands::look::{self, Closed, OnBoard};
 use crate::commands::open_appointment::open_appointment;
 use crate::commands::open_letter::{Form, begin, finish};
 use crate::store::ladder::Sender;
@@ -134,6 +135,52 @@ async fn r17_3_every_look_at_an_appointments_details_is_written_down_and_so_is_e
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn r17_3_pages_that_were_asked_for_and_not_given_are_written_down_for_the_patient() {
+    let world = World::new().await;
+    let (gwyn, other) = (world.member("Gwyn").await, world.member("Other").await);
+    let (letter, visit) = (
+        world.publish(gwyn.patient).await.letter,
+        book(&world, gwyn).await,
+    );
+    let carer = world.carer(gwyn.patient, &["appointments"], false).await;
+    let grant: Uuid = world.one("SELECT id FROM grants", &[]).await;
+    world
+        .run("UPDATE grants SET revoked_at = app_now()", &[])
+        .await;
+    let away = async |who: AccountId, from: Closed| {
+        look::turned_away(world.db.store(), who, from)
+            .await
+            .expect("is written");
+    };
+    let items = [ItemRef::Letter(letter), ItemRef::Appointment(visit)];
+    for item in items {
+        away(other.account, Closed::Item(item)).await;
+        away(gwyn.account, Closed::Item(item)).await;
+    }
+    let nothing = ItemRef::Letter(letterbox_domain::id::LetterId::random());
+    away(other.account, Closed::Item(nothing)).await;
+    for who in [carer, carer, other.account] {
+        away(who, Closed::Grant(grant.into())).await;
+    }
+    let seen = looks(&world, gwyn).await;
+    let actions: Vec<_> = seen
+        .iter()
+        .map(|look| (look.action.as_str(), look.allowed))
+        .collect();
+    let expected = [
+        ("mailbox.view", false),
+        ("appointment.view", false),
+        ("letter.view", false),
+    ];
+    assert_eq!(
+        actions, expected,
+        "newest first; none of his own, one of a page that asks by itself"
+    );
+    assert!(matches!(seen[0].who, LookedBy::Carer { .. }));
+    assert!(looks(&world, other).await.is_empty());
 }
 
 #[tokio::test]

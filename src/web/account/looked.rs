@@ -89,6 +89,7 @@ fn did(action: &str) -> &'static str {
         "letter.view" => "Opened a letter",
         "letter.download" => "Downloaded a letter",
         "appointment.open" | "appointment.view" => "Looked at an appointment",
+        "mailbox.view" => "Looked at your letters and appointments",
         "board.view" => "Saw your name on the booking office’s list",
         "account.reminders_chosen" => "Changed reminders",
         "grant.given" => "Changed the circle of care",
