@@ -159,7 +159,7 @@ fn why_not(reason: Option<NoMailbox>) -> NoMailboxText {
         Some(NoMailbox::OutsideArea) => NoMailboxText {
             heading: "You cannot get your letters here",
             lines: &[
-                "Your GP surgery is outside Herefordshire and Worcestershire. This website is only for people with a GP surgery there.",
+                "Your GP surgery is outside {area}. This website is only for people with a GP surgery there.",
                 "Your hospital letters go on coming by post. Your care is not affected.",
                 "If you have moved here, tell your GP surgery first. NHS login learns of it within a few days.",
             ],
@@ -168,13 +168,13 @@ fn why_not(reason: Option<NoMailbox>) -> NoMailboxText {
             heading: "Joining from Wales is not open yet",
             lines: &[
                 "Your GP surgery is in Wales. People with a GP surgery in Wales will join with the “Sign up” button, which is not open yet.",
-                "Your letters from hospitals in Herefordshire and Worcestershire go on coming by post. Your care is not affected.",
+                "Your letters from hospitals in {area} go on coming by post. Your care is not affected.",
             ],
         },
         Some(NoMailbox::NoPractice) => NoMailboxText {
             heading: "You need to be registered with a GP surgery",
             lines: &[
-                "NHS login knows of no GP surgery where you are registered. This website is for people with a GP surgery in Herefordshire and Worcestershire.",
+                "NHS login knows of no GP surgery where you are registered. This website is for people with a GP surgery in {area}.",
                 "Your hospital letters go on coming by post. Your care is not affected.",
             ],
         },

@@ -96,6 +96,7 @@ fn opened() -> LetterRow {
 #[test]
 fn the_list_of_letters_escapes_titles_and_offers_view_only_for_what_may_be_opened() {
     let body = DocumentsBody {
+        search_url: "/my-health/documents".to_owned(),
         heading: "Documents".to_owned(),
         letters: vec![unread(), opened()],
         ..DocumentsBody::default()
@@ -129,6 +130,7 @@ fn a_carer_is_told_at_whose_letters_they_look() {
         ..unread()
     };
     let body = DocumentsBody {
+        search_url: "/my-health/documents".to_owned(),
         heading: "Margaret’s documents".to_owned(),
         letters: vec![row],
         ..DocumentsBody::default()

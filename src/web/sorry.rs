@@ -1,4 +1,5 @@
-//! Why somebody is not let in, in plain words, and what they can do. No page here knows who is reading.
+//! Why somebody is not let in, in plain words, and what they can do. No page here knows who is reading; the
+//! page puts the configured area in the place of `{area}`.
 
 use super::model::{Link, SorryBody};
 
@@ -176,7 +177,7 @@ pub(crate) fn body(reason: &str) -> Option<SorryBody> {
         "moved-away" => SorryBody {
             heading: "Your letters come by post again",
             lines: &[
-                "NHS login says that your GP surgery is outside Herefordshire and Worcestershire now. This website is only for people with a GP surgery there.",
+                "NHS login says that your GP surgery is outside {area} now. This website is only for people with a GP surgery there.",
                 "From today your hospital letters come by post. Any letter that you had not opened here comes by post too.",
                 "Nobody you shared with can see anything of yours here any more. Your history is kept safely.",
                 "If you have not moved, tell your GP surgery. If you move back, you can join again.",

@@ -16,12 +16,13 @@ fn way(name: &'static str, label: &'static str, contact: &str) -> WayRow {
 }
 
 fn choices(names: &[&'static str]) -> Vec<FormatChoice> {
-    let choice = |text: &&'static str| FormatChoice {
-        value: text,
+    const VALUES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
+    let choice = |(value, text): (&'static str, &&'static str)| FormatChoice {
+        value,
         text,
         checked: *text == names[0],
     };
-    names.iter().map(choice).collect()
+    VALUES.into_iter().zip(names).map(choice).collect()
 }
 
 #[test]

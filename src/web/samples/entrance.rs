@@ -80,5 +80,6 @@ fn every_refusal_can_be_read() {
         let name = format!("sorry-{reason}");
         let html = written(&name, "sorry.jinja", &plain(body.heading), &body);
         assert!(html.contains("<h1"), "{reason}");
+        assert!(!html.contains("{area}"), "{reason} names no area");
     }
 }

@@ -1,7 +1,11 @@
 //! Help, error pages and the words for old browsers.
 
 use super::{chrome, written};
-use crate::web::model::{ErrorBody, HelpGroup, HelpLink, LoginBody, QuestionsBody, WhatComesBody};
+use crate::web::help::Part;
+use crate::web::model::{
+    AnswerBody, ErrorBody, HelpBody, HelpGroup, HelpLink, HelpPageBody, LoginBody, QuestionsBody,
+    WhatComesBody,
+};
 use crate::web::page::visitor;
 
 fn link() -> HelpLink {
@@ -78,6 +82,51 @@ fn r25_1_every_page_leads_to_help_and_names_the_help_desk() {
         pages[1].contains("Exit quickly"),
         "who is signed in can leave"
     );
+}
+
+#[derive(serde::Deserialize)]
+struct Pages {
+    page: Vec<One>,
+}
+
+#[derive(serde::Deserialize)]
+struct One {
+    slug: String,
+    title: String,
+    part: Vec<Part>,
+}
+
+#[test]
+fn every_help_page_has_one_main_heading() {
+    let pages: Pages = toml::from_str(include_str!("../help/pages.toml")).expect("the pages");
+    let list = HelpBody {
+        pages: vec![link()],
+    };
+    let mut all = vec![written(
+        "help",
+        "help.jinja",
+        &visitor("Help", "/help"),
+        &list,
+    )];
+    for page in pages.page {
+        let name = format!("help-{}", page.slug);
+        let frame = visitor(&page.title, "/help");
+        let body = HelpPageBody {
+            title: page.title,
+            parts: page.part.clone(),
+        };
+        all.push(written(&name, "help_page.jinja", &frame, &body));
+        let answer = AnswerBody {
+            title: body.title,
+            parts: page.part,
+            next: Some(link()),
+        };
+        let name = format!("help-answer-{}", page.slug);
+        all.push(written(&name, "help_answer.jinja", &frame, &answer));
+    }
+    for html in all {
+        assert_eq!(html.matches("<h1").count(), 1, "{html}");
+    }
 }
 
 #[test]
