@@ -1,6 +1,6 @@
 //! Somebody looks at what they may see: nothing changes but the audit, which the patient reads as "Who looked".
 
-use letterbox_domain::id::{AccountId, AppointmentId, TrustId};
+use letterbox_domain::id::{AccountId, AppointmentId, LetterId, TrustId};
 
 use crate::store::{Store, StoreError};
 
@@ -16,6 +16,18 @@ pub async fn at_appointment(
     appointment: AppointmentId,
 ) -> Result<(), StoreError> {
     store.saw_appointment(account, appointment).await
+}
+
+/// At an opened letter's text, again. The caller has asked whether they may.
+///
+/// # Errors
+/// Any [`StoreError`]; nothing is to be shown then.
+pub async fn at_letter(
+    store: &Store,
+    account: AccountId,
+    letter: LetterId,
+) -> Result<(), StoreError> {
+    store.saw_letter(account, letter).await
 }
 
 /// Somebody asked for a page that they may not see, and does not get it.

@@ -1,6 +1,9 @@
 //! One page drawn: a picture and, where the file says it, what is written there. Runs only in the child.
 
-use hayro::hayro_interpret::InterpreterSettings;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hayro::hayro_interpret::{InterpreterSettings, InterpreterWarning};
 use hayro::hayro_syntax::Pdf;
 use hayro::hayro_syntax::page::Page;
 use hayro::vello_cpu::color::palette::css::WHITE;
@@ -31,18 +34,32 @@ impl std::fmt::Debug for Drawn {
     }
 }
 
-/// Draws every page; `None` where the file cannot be read or has more pages than `most`.
+/// Draws every page; `None` where the file cannot be read, has more pages than `most`, or says something that cannot be
+/// drawn as it is meant: a page without its picture or in another script is no letter that anybody has read.
 pub(super) fn draw(file: &[u8], most: usize) -> Option<Vec<Drawn>> {
     let pdf = Pdf::new(file.to_vec()).ok()?;
     let pages = pdf.pages();
     if pages.is_empty() || pages.len() > most {
         return None;
     }
-    let settings = InterpreterSettings::default();
-    pages
+    let faithful = Arc::new(AtomicBool::new(true));
+    let settings = InterpreterSettings {
+        warning_sink: Arc::new({
+            let faithful = Arc::clone(&faithful);
+            move |warning| {
+                // What is not drawn of a form's empty boxes takes no word away.
+                if !matches!(warning, InterpreterWarning::UnresolvedAnnotationAppearance) {
+                    faithful.store(false, Ordering::Relaxed);
+                }
+            }
+        }),
+        ..InterpreterSettings::default()
+    };
+    let drawn: Option<Vec<Drawn>> = pages
         .iter()
         .map(|page| draw_page(page, &settings))
-        .collect()
+        .collect();
+    drawn.filter(|_| faithful.load(Ordering::Relaxed))
 }
 
 fn draw_page<'a>(page: &'a Page<'a>, settings: &InterpreterSettings) -> Option<Drawn> {
@@ -120,6 +137,46 @@ mod tests {
         for words in ["Margaret Jones", "eye clinic", "Tuesday"] {
             assert!(text.contains(words), "{words:?} is missing in {text:?}");
         }
+    }
+
+    /// One page that shows one picture, and writes one line in a font.
+    fn scan(picture: &str, font: &str) -> Vec<u8> {
+        let content = "q 200 0 0 200 50 50 cm /Im Do Q BT /F 12 Tf 50 700 Td (Dear Margaret) Tj ET";
+        let objects = [
+            "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+            "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</XObject<</Im 5 0 R>>/Font<</F 6 0 R>>>>>>".to_owned(),
+            format!("<</Length {}>>stream\n{content}\nendstream", content.len()),
+            picture.to_owned(),
+            font.to_owned(),
+        ];
+        let mut file = "%PDF-1.7\n".to_owned();
+        let mut places = Vec::new();
+        for (number, object) in (1..).zip(objects) {
+            places.push(file.len());
+            file += &format!("{number} 0 obj\n{object}\nendobj\n");
+        }
+        let start = file.len();
+        file += &format!("xref\n0 {}\n0000000000 65535 f \n", places.len() + 1);
+        for place in &places {
+            file += &format!("{place:010} 00000 n \n");
+        }
+        file += &format!(
+            "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF",
+            places.len() + 1
+        );
+        file.into_bytes()
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_drawn_as_it_is_meant_is_no_letter() {
+        let grey = "<</Type/XObject/Subtype/Image/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Length 1>>stream\nA\nendstream";
+        let damaged = "<</Type/XObject/Subtype/Image/Width 900/Height 900/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/DCTDecode/Length 7>>stream\ngarbage\nendstream";
+        let helvetica = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>";
+        let unknown = "<</Type/Font/Subtype/Nonsense/BaseFont/Nonsense>>";
+        assert!(draw(&scan(grey, helvetica), 20).is_some());
+        assert_eq!(draw(&scan(damaged, helvetica), 20), None, "its picture");
+        assert_eq!(draw(&scan(grey, unknown), 20), None, "its letters");
     }
 
     #[test]

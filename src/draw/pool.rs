@@ -17,6 +17,9 @@ use super::page::Drawn;
 /// page that holds them is a third larger, and stays in memory until it has been read.
 const MOST_BYTES: u64 = 24 << 20;
 
+/// Readers who wait for a turn; more would not get one in time.
+const MOST_WAITING: usize = 8;
+
 /// Bounds of the pool and of each letter.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -65,6 +68,8 @@ pub(super) type Reply = Option<Vec<PageHead>>;
 pub struct Drawer {
     limits: Limits,
     turns: Semaphore,
+    /// Those being drawn, and those who wait: each holds its letter in memory.
+    waiting: Semaphore,
 }
 
 impl Drawer {
@@ -72,6 +77,7 @@ impl Drawer {
     pub fn new(limits: Limits) -> Self {
         Self {
             turns: Semaphore::new(limits.children),
+            waiting: Semaphore::new(limits.children + MOST_WAITING),
             limits,
         }
     }
@@ -81,14 +87,24 @@ impl Drawer {
     /// # Errors
     /// [`DrawError`]; there is never a part of a letter.
     pub async fn draw(&self, file: &Bytes) -> Result<Vec<Drawn>, DrawError> {
+        let _waiting = self.waiting.try_acquire().map_err(|_| DrawError::Busy)?;
         let turn = tokio::time::timeout(self.limits.patience, self.turns.acquire()).await;
         let _turn = turn
             .map_err(|_| DrawError::Busy)?
             .map_err(|_| DrawError::Busy)?;
         let child = self.start().map_err(DrawError::Start)?;
         // Out of time, or broken off: dropping the child kills it.
-        let answer = tokio::time::timeout(self.limits.wall, talk(child, file)).await;
-        let answer = answer.ok().and_then(Result::ok);
+        let answer = match tokio::time::timeout(self.limits.wall, talk(child, file)).await {
+            Ok(Ok(answer)) => Some(answer),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "letter.not_drawn");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(wall = ?self.limits.wall, "letter.not_drawn_in_time");
+                None
+            }
+        };
         answer.as_deref().and_then(parted).ok_or_else(|| {
             metrics::counter!("letterbox_letters_not_drawn_total").increment(1);
             DrawError::Beyond
@@ -122,7 +138,10 @@ async fn talk(mut child: Child, file: &Bytes) -> io::Result<Vec<u8>> {
     drop(input);
     let mut answer = Vec::new();
     output.take(MOST_BYTES).read_to_end(&mut answer).await?;
-    child.wait().await?;
+    let status = child.wait().await?;
+    if !status.success() {
+        return Err(io::Error::other(format!("the child ended with {status}")));
+    }
     Ok(answer)
 }
 

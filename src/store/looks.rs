@@ -3,7 +3,7 @@
 //! looked at my record".
 
 use letterbox_domain::event::ItemRef;
-use letterbox_domain::id::{AccountId, AppointmentId, GrantId, TrustId};
+use letterbox_domain::id::{AccountId, AppointmentId, GrantId, LetterId, TrustId};
 use uuid::Uuid;
 
 use super::{Principal, Store, StoreError, Tx};
@@ -15,6 +15,14 @@ const APPOINTMENT: &str = "
     WHERE a.id = $2 AND NOT EXISTS (
         SELECT FROM audit seen WHERE seen.patient_id = a.patient_id AND seen.account_id = $1 AND seen.object_id = a.id
         AND seen.action IN ('appointment.view', 'appointment.open') AND seen.allowed AND seen.at > app_now() - interval '1 minute')";
+
+/// The text of an opened letter, read again on its page; opening leads there too.
+const LETTER: &str = "
+    INSERT INTO audit (account_id, trust_id, patient_id, action, object_kind, object_id, allowed)
+    SELECT $1, l.trust_id, l.patient_id, 'letter.view', 'letter', l.id, true FROM letters l
+    WHERE l.id = $2 AND NOT EXISTS (
+        SELECT FROM audit seen WHERE seen.patient_id = l.patient_id AND seen.account_id = $1 AND seen.object_id = l.id
+        AND seen.action = 'letter.view' AND seen.allowed AND seen.at > app_now() - interval '1 minute')";
 
 /// A board lies open all day and draws itself again with every change: one row a person, patient and hour.
 const BOARD: &str = "
@@ -84,6 +92,19 @@ impl Store {
             tx.execute(APPOINTMENT, params).await.map(drop)
         };
         self.run("appointments.seen", &whose, write).await
+    }
+
+    /// Somebody who may see it is about to read an opened letter's text again.
+    ///
+    /// # Errors
+    /// Any [`StoreError`]; the page must not be shown then.
+    pub async fn saw_letter(&self, account: AccountId, letter: LetterId) -> Result<(), StoreError> {
+        let whose = Principal::Account { account };
+        let write = |tx: Tx| async move {
+            let params: super::Params<'_> = &[&account.as_uuid(), &letter.as_uuid()];
+            tx.execute(LETTER, params).await.map(drop)
+        };
+        self.run("letters.seen", &whose, write).await
     }
 
     /// Somebody asked for a page of what is not theirs to see; nothing for what there is not.

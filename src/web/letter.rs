@@ -19,7 +19,7 @@ use super::page::{render, see_other, to_html};
 use super::portal::{Desk, Reader};
 use super::witnessed::Witnessed;
 use super::{nonce, opening, pictures};
-use crate::commands::look::Closed;
+use crate::commands::look::{self, Closed};
 use crate::commands::open_letter::{Content, Form, Viewing};
 use crate::store::pages::{self, LetterView};
 
@@ -100,21 +100,30 @@ pub(crate) async fn found(desk: &Desk, letter: LetterId) -> Result<LetterView, F
         .ok_or(Failure::NotFound)
 }
 
+/// As [`found`], for what somebody asked for by hand: an attempt at what is not theirs is written down.
+async fn asked_for(desk: Desk, letter: LetterId) -> Result<(Desk, LetterView), Failure> {
+    match found(&desk, letter).await {
+        Err(Failure::NotFound) => {
+            let from = Closed::Item(ItemRef::Letter(letter));
+            Err(desk.reader.turned_away(from).await)
+        }
+        found => found.map(|letter| (desk, letter)),
+    }
+}
+
 async fn shown(request: &HttpRequest, which: Which) -> Result<HttpResponse, Failure> {
     let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
-    let letter = match found(&desk, which.letter()).await {
-        Err(Failure::NotFound) => {
-            let from = Closed::Item(ItemRef::Letter(which.letter()));
-            return Err(desk.reader.turned_away(from).await);
-        }
-        found => found?,
-    };
+    let (desk, letter) = asked_for(desk, which.letter()).await?;
     let text = match letter.facts.state {
         LetterState::Opened => pages::full_text(&desk.reader.tx, letter.id).await?,
         _ => None,
     };
     let (chrome, mut body) = composed(&desk, &letter, text.as_deref());
     threaded(&desk, &letter, &mut body).await?;
+    if text.is_some() {
+        let (portal, account) = desk.reader.done();
+        look::at_letter(&portal.store, account, letter.id).await?;
+    }
     Ok(render(request, "letter.jinja", &chrome, &body))
 }
 
@@ -138,8 +147,7 @@ async fn vouched(
     {
         return Err(Failure::Stale);
     }
-    let letter = found(&desk, which.letter()).await?;
-    Ok((desk, letter))
+    asked_for(desk, which.letter()).await
 }
 
 /// View: the answer is the PDF itself, or pictures of its pages at a public computer.
@@ -157,7 +165,14 @@ async fn viewed(
     }
     match opening::begin(&desk, letter.id, &form.nonce, Form::Pdf).await? {
         Some(viewing) if desk.reader.session.public_computer => {
-            pictures::handed_over(request, desk, &letter, viewing).await
+            Box::pin(pictures::handed_over(
+                request,
+                which.grant(),
+                desk,
+                &letter,
+                viewing,
+            ))
+            .await
         }
         Some(viewing) => handed_over(request, &desk, viewing, Keep::Show),
         None => Ok(see_other(&format!("{}/{}", desk.letters_at, letter.id))),
@@ -195,7 +210,7 @@ async fn read_here(
 /// The file of a letter that has been opened; of any other, and of one to be kept on a public computer, its page.
 async fn again(request: &HttpRequest, which: Which, keep: Keep) -> Result<HttpResponse, Failure> {
     let desk = Desk::of(Reader::of(request).await?, which.grant()).await?;
-    let letter = found(&desk, which.letter()).await?;
+    let (desk, letter) = asked_for(desk, which.letter()).await?;
     let page = see_other(&format!("{}/{}", desk.letters_at, letter.id));
     let refused = matches!(keep, Keep::Download) && !desk.keeps_files();
     if refused || !ways(&desk, &letter).again {
@@ -203,7 +218,14 @@ async fn again(request: &HttpRequest, which: Which, keep: Keep) -> Result<HttpRe
     }
     match opening::again(&desk, letter.id).await? {
         Some(viewing) if desk.reader.session.public_computer => {
-            pictures::handed_over(request, desk, &letter, viewing).await
+            Box::pin(pictures::handed_over(
+                request,
+                which.grant(),
+                desk,
+                &letter,
+                viewing,
+            ))
+            .await
         }
         Some(viewing) => handed_over(request, &desk, viewing, keep),
         None => Ok(page),

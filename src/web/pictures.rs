@@ -10,14 +10,16 @@ use actix_web::http::header::{self, ContentType};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use letterbox_domain::id::GrantId;
 use letterbox_domain::letter::LetterState;
 
 use super::failure::Failure;
 use super::guard::policy_with_pictures;
+use super::letter::found;
 use super::letter_page::composed;
 use super::model::{Picture, PicturesBody};
 use super::page::{render_with, to_html};
-use super::portal::Desk;
+use super::portal::{Desk, Reader};
 use super::witnessed::Witnessed;
 use super::{opening, words};
 use crate::commands::open_letter::{Content, Viewing};
@@ -29,6 +31,7 @@ use crate::store::pages::{self, LetterView};
 /// A letter that cannot be drawn is answered by a page that says where else it can be read, and is not opened by it.
 pub(crate) async fn handed_over(
     request: &HttpRequest,
+    grant: Option<GrantId>,
     desk: Desk,
     letter: &LetterView,
     viewing: Viewing,
@@ -61,6 +64,7 @@ pub(crate) async fn handed_over(
         }
         Err(error) => return Err(Failure::Unavailable(Box::new(error))),
     };
+    still_theirs(request, grant, letter).await?;
     let body = body(letter, back_url, drawn, full_text.as_deref());
     let html = to_html(request, "pictures.jinja", &chrome, &body).ok_or(Failure::NotFound)?;
     let policy = policy_with_pictures(request).ok_or(Failure::NotFound)?;
@@ -68,6 +72,16 @@ pub(crate) async fn handed_over(
         .insert_header(ContentType::html())
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
         .body(Witnessed::new(request, html.into(), finish)))
+}
+
+/// Drawing takes seconds, and nobody keeps a right that ended meanwhile: a session, a carer's, the letter's own.
+async fn still_theirs(
+    request: &HttpRequest,
+    grant: Option<GrantId>,
+    letter: &LetterView,
+) -> Result<(), Failure> {
+    let desk = Desk::of(Reader::glance(request).await?, grant).await?;
+    found(&desk, letter.id).await.map(drop)
 }
 
 fn body(
