@@ -30,6 +30,9 @@ const TOLD: &str = "
     WHERE g.tell_carer AND g.revoked_at IS NULL AND p.head_seq > g.told_seq
       AND (g.told_at IS NULL OR g.told_at <= app_now() - interval '1 hour')
       AND a.closed_at IS NULL AND a.email_verified_at IS NOT NULL
+      -- One that waits for the end of quiet hours says it already.
+      AND NOT EXISTS (SELECT FROM account_mails q WHERE q.grant_id = g.id AND q.kind = 'something_new'
+                      AND q.state IN ('queued', 'sending'))
     ORDER BY g.id LIMIT $1 FOR UPDATE OF g SKIP LOCKED";
 
 const CONSIDERED: &str = "

@@ -62,9 +62,16 @@ const NO_MORE_NUDGES: &str = "
 const END_INVITATIONS: &str = "
     UPDATE invitations SET ended_at = app_now(), outcome = 'cancelled' WHERE patient_id = $1 AND ended_at IS NULL";
 
+/// What is on its way just now cannot be called back and keeps its address until its record is forgotten.
 const NO_MORE_MAILS: &str = "
-    UPDATE account_mails SET state = 'cancelled', code = 'account_closed', finished_at = app_now()
-    WHERE account_id = $1 AND state = 'queued'";
+    UPDATE account_mails SET to_address = CASE WHEN gone THEN 'erased' ELSE to_address END,
+        state = CASE WHEN here THEN 'cancelled' ELSE state END,
+        code = CASE WHEN here THEN 'account_closed' ELSE code END,
+        finished_at = CASE WHEN here THEN app_now() ELSE finished_at END
+    FROM (SELECT m.id AS mail, m.state = 'queued' OR m.state = 'sending' AND m.leaving_at IS NULL AS here,
+                 m.state <> 'sending' OR m.leaving_at IS NULL AS gone
+          FROM account_mails m WHERE m.account_id = $1 FOR UPDATE) AS theirs
+    WHERE id = theirs.mail";
 
 const LEAVE: &str = "UPDATE memberships SET left_at = app_now() WHERE patient_id = $1";
 

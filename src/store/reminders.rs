@@ -36,13 +36,12 @@ const DUE: &str = "
     JOIN LATERAL (VALUES ('email', o.email, o.email_verified_at, m.email_choice),
                          ('text', o.mobile, o.mobile_verified_at, m.text_choice))
          AS c (channel, contact, verified_at, choice) ON c.channel = m.reminders
-    WHERE a.state = 'booked' AND a.starts_at >= $1 AND a.starts_at < $2 AND a.starts_at > app_now()
-      AND ($3::timestamptz IS NULL OR (a.starts_at, a.id) > ($3, $4::uuid))
+    WHERE a.state = 'booked' AND (a.starts_at, a.id) > ($1, $3) AND a.starts_at < $2 AND a.starts_at > app_now()
       AND c.contact IS NOT NULL AND c.verified_at IS NOT NULL AND c.choice <> 'never'
       AND NOT EXISTS (SELECT FROM bad_contacts b WHERE (b.patient_id, b.channel, b.contact) = (p.id, c.channel, c.contact))
       AND NOT EXISTS (SELECT FROM account_mails r WHERE r.appointment_id = a.id AND r.kind = 'reminder'
-                      AND r.params = jsonb_build_object('change', a.change, 'days', $5::integer))
-    ORDER BY a.starts_at, a.id LIMIT $6";
+                      AND r.params = jsonb_build_object('change', a.change, 'days', $4::integer))
+    ORDER BY a.starts_at, a.id LIMIT $5";
 
 /// Where a sweep goes on.
 type Place = (DateTime<Utc>, Uuid);
@@ -108,15 +107,8 @@ async fn page(
 ) -> Result<(u64, Option<Place>), StoreError> {
     let now: DateTime<Utc> = tx.query_one("SELECT app_now()", &[]).await?.try_get(0)?;
     let window = notice.window(now);
-    let (start, id) = (after.map(|place| place.0), after.map(|place| place.1));
-    let params: super::Params<'_> = &[
-        &window.start,
-        &window.end,
-        &start,
-        &id,
-        &notice.days(),
-        &PAGE,
-    ];
+    let (start, id) = after.unwrap_or((window.start, Uuid::nil()));
+    let params: super::Params<'_> = &[&start, &window.end, &id, &notice.days(), &PAGE];
     let rows = tx.query(DUE, params).await?;
     let mut queued = 0;
     for row in &rows {

@@ -230,6 +230,45 @@ async fn a_queued_reminder_is_asked_again_just_before_it_leaves() {
 }
 
 #[tokio::test]
+async fn the_earlier_reminder_is_dropped_once_the_later_one_is_due() {
+    let world = World::new().await;
+    let margaret = reminded_member(&world, Channel::Email).await;
+    let starts = in_days(&world, 9).await;
+    book(&world, margaret, starts).await;
+    wait_until(&world, Notice::Week.due_at(starts)).await;
+    assert_eq!(sweep(&world).await, 1);
+    // The provider was away for five days.
+    wait_until(&world, Notice::TwoDays.due_at(starts)).await;
+    assert_eq!(sweep(&world).await, 1);
+    assert_eq!(leaving(&world, Channel::Email).await.len(), 1);
+    let cancelled = "account_mails WHERE state = 'cancelled' AND params->>'days' = '7'";
+    assert_eq!(world.count(cancelled).await, 1);
+}
+
+#[tokio::test]
+async fn a_reminding_text_of_unknown_outcome_is_looked_up_before_anything_else() {
+    let world = World::new().await;
+    let margaret = reminded_member(&world, Channel::Text).await;
+    let starts = in_days(&world, 9).await;
+    book(&world, margaret, starts).await;
+    wait_until(&world, Notice::Week.due_at(starts)).await;
+    assert_eq!(sweep(&world).await, 1);
+    let sent = leaving(&world, Channel::Text).await;
+    assert!(!sent[0].unknown_before);
+    let kept = mails(&world).record(&sent[0], Outcome::Unknown).await;
+    assert!(kept.expect("it is kept"));
+    assert!(
+        claim(&world, Channel::Text).await.is_empty(),
+        "the provider has time to know of it"
+    );
+    world.pass(TimeDelta::seconds(31)).await;
+    let again = claim(&world, Channel::Text).await;
+    assert_eq!(again.len(), 1);
+    assert!(again[0].unknown_before, "asked about, not sent");
+    assert_eq!(again[0].id, sent[0].id);
+}
+
+#[tokio::test]
 async fn an_appointment_that_has_moved_is_reminded_of_anew_and_a_new_place_alone_is_not_said_twice()
 {
     let world = World::new().await;

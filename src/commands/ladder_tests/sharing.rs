@@ -102,6 +102,14 @@ async fn r27_5_a_carer_hears_of_what_they_may_see_and_never_of_the_rest() {
         "not within the hour"
     );
     world.pass(TimeDelta::hours(1)).await;
+    assert_eq!(
+        store.tell_carers().await.expect("tells"),
+        0,
+        "not while one waits to leave, which may be all night"
+    );
+    world
+        .run("UPDATE account_mails SET state = 'sent'", &[])
+        .await;
     assert_eq!(store.tell_carers().await.expect("tells"), 1);
 }
 

@@ -56,8 +56,11 @@ const RECORD: &str = "
     UPDATE account_mails SET state = $3, provider_reference = $4, code = $5,
            due_at = app_now() + make_interval(secs => $6), lease_until = NULL, lease_node = NULL,
            leaving_at = CASE WHEN $3 = 'queued' THEN NULL ELSE leaving_at END,
-           finished_at = CASE WHEN $3 = 'queued' THEN NULL ELSE app_now() END
+           finished_at = CASE WHEN $3 IN ('queued', 'sending') THEN NULL ELSE app_now() END
     WHERE id = $1 AND attempt = $2 AND state = 'sending'";
+
+/// Seconds until a provider is asked about a text that it may have taken.
+const LOOK_UP_AFTER: f64 = 30.0;
 
 /// Mails to accounts, on PostgreSQL.
 #[derive(Clone)]
@@ -243,6 +246,10 @@ impl DispatchStore for AccountMails {
             Outcome::Rejected { code } => ("failed", None, Some(code.as_str()), 0.0),
             Outcome::Later { .. } if given_up => ("failed", None, Some("given_up"), 0.0),
             Outcome::Later { after } => ("queued", None, None, after.as_secs_f64()),
+            // It may have been sent: the next claim asks the provider before anything else.
+            Outcome::Unknown if claimed.channel == Channel::Text && !given_up => {
+                ("sending", None, None, LOOK_UP_AFTER)
+            }
             Outcome::Unknown => ("unknown", None, None, 0.0),
         };
         let write = |tx: Tx| async move {

@@ -3,6 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use letterbox_domain::id::TrustId;
+use letterbox_domain::reminder::Notice;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::store::{StoreError, Tx, policies};
@@ -32,6 +34,7 @@ const WANTED: &str = "
               AND m.to_address = CASE m.channel WHEN 'email' THEN a.email ELSE a.mobile END
               AND CASE m.channel WHEN 'email' THEN a.email_verified_at ELSE a.mobile_verified_at END IS NOT NULL)
         ELSE true END
+        AND NOT EXISTS (SELECT FROM accounts gone WHERE gone.id = m.account_id AND gone.closed_at IS NOT NULL)
         -- Nothing by a way of which its owner has said that somebody else might see it.
         AND NOT EXISTS (SELECT FROM memberships never WHERE never.account_id = m.account_id AND never.left_at IS NULL
                         AND CASE m.channel WHEN 'email' THEN never.email_choice ELSE never.text_choice END = 'never') AS wanted,
@@ -43,7 +46,8 @@ const WANTED: &str = "
             WHEN 'still_reading' THEN ARRAY(
                 SELECT DISTINCT s.trust_id FROM grants g JOIN patient_sources s ON s.patient_id = g.patient_id WHERE g.id = m.grant_id)
             ELSE '{}' END AS trusts,
-        app_now() AS now
+        app_now() AS now, (SELECT v.starts_at FROM appointments v WHERE v.id = m.appointment_id) AS starts_at,
+        (m.params->>'days')::integer AS days
     FROM account_mails m WHERE m.id = $1 AND m.attempt = $2 AND m.state = 'sending' FOR UPDATE OF m";
 
 const LEAVING: &str = "UPDATE account_mails SET leaving_at = app_now() WHERE id = $1";
@@ -61,17 +65,28 @@ pub(super) async fn judge(tx: &Tx, id: Uuid, attempt: i32) -> Result<bool, Store
     let Some(row) = tx.query_opt(WANTED, &[&id, &attempt]).await? else {
         return Ok(false);
     };
-    if !row.try_get::<_, bool>("wanted")? {
+    let now = row.try_get("now")?;
+    if !row.try_get::<_, bool>("wanted")? || is_late(&row, now)? {
         tx.execute(CANCEL, &[&id]).await?;
         return Ok(false);
     }
-    let now = row.try_get("now")?;
     if let Some(until) = quiet_until(tx, row.try_get("trusts")?, now).await? {
         tx.execute(PUT_BACK, &[&id, &until]).await?;
         return Ok(false);
     }
     tx.execute(LEAVING, &[&id]).await?;
     Ok(true)
+}
+
+/// A reminder whose time has passed: the later one is due, or the appointment has begun.
+fn is_late(row: &Row, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let days: Option<i32> = row.try_get("days")?;
+    let starts_at: Option<DateTime<Utc>> = row.try_get("starts_at")?;
+    let notice = Notice::ALL
+        .into_iter()
+        .find(|notice| Some(notice.days()) == days);
+    let about = notice.zip(starts_at);
+    Ok(about.is_some_and(|(notice, starts_at)| !notice.window(now).contains(&starts_at)))
 }
 
 /// The end of the quiet at `now`, by the rules of these trusts: the latest, if they differ.
