@@ -6,7 +6,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage as _, HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
@@ -128,8 +128,11 @@ impl Failure {
 
     /// The page that says so, with the quick exit for whoever is signed in.
     pub(super) async fn told(&self, request: &HttpRequest) -> HttpResponse {
-        // Not to be known where the database is down: the page then has a plain way out.
-        let session = SignedIn::of(request).await.ok().flatten();
+        let session = match self {
+            // The store is asked nothing more while it does not answer.
+            Self::Unavailable(_) => known(request),
+            _ => SignedIn::of(request).await.ok().flatten(),
+        };
         self.answer(request, session.as_ref())
     }
 
@@ -193,6 +196,12 @@ const BROKEN: (&str, &str) = (
     "Sorry, something went wrong",
     "This is a fault of ours. Try again later. Your letters are safe: any that you do not open in time comes by post.",
 );
+
+/// Who is signed in, as far as this request has asked before.
+fn known(request: &HttpRequest) -> Option<SignedIn> {
+    let asked = request.extensions();
+    asked.get::<Option<SignedIn>>().cloned().flatten()
+}
 
 /// What is said of a refusal of which only the status is known.
 fn refusal(status: StatusCode) -> (&'static str, &'static str) {

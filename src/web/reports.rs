@@ -71,7 +71,8 @@ async fn take(request: HttpRequest, pace: web::Data<Pace>, body: Bytes) -> HttpR
     metrics::counter!("letterbox_content_policy_reports_total", "directive" => directive)
         .increment(1);
     if !["dropped", "unreadable"].contains(&directive) {
-        tracing::warn!(security = true, directive, "page.policy_broken");
+        // Anybody may send these: the figure counts, the log only helps to look closer.
+        tracing::info!(directive, "page.policy_broken");
     }
     HttpResponse::NoContent()
         .insert_header((header::CACHE_CONTROL, "no-store"))

@@ -374,8 +374,8 @@ mod tests {
             let text = Text::nudge(&wording).expect("it fits");
             let email = Email::nudge(&wording, None).expect("it fits");
             prop_assert_eq!(segments(text.body()), 1);
-            for said in [text.body(), &email.subject, &email.body].map(|said| said.replace(&service, "").to_lowercase()) {
-                for word in ["clinic", "appointment", "result", "letter", "doctor", "nhs", "http", "www", "reply stop", "code", "install", "download"] {
+            for said in [text.body(), &email.subject, &email.body].map(|said| said.replace(&service, "").replace("never ask for your password", "").to_lowercase()) {
+                for word in ["clinic", "appointment", "result", "letter", "doctor", "nhs", "http", "www", "reply stop", "code", "password", "install", "download"] {
                     prop_assert!(!said.contains(word), "{word} in {said}");
                 }
             }

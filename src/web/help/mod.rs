@@ -13,11 +13,11 @@ use super::failure::{Failure, page};
 use super::model::{
     AnswerBody, HelpBody, HelpGroup, HelpLink, HelpPageBody, QuestionsBody, WhatComesBody,
 };
-use super::page::{Chrome, render, staff_nav, visitor};
+use super::page::{Chrome, lost_nav, render, staff_nav, visitor};
 use super::portal::{Portal, Reader};
 use super::templates::{Site, Templates};
 use super::{join, words};
-use crate::identity::session::{AccountKind, SignedIn};
+use crate::identity::session::{AccountKind, COOKIE};
 use crate::store::{Principal, pages};
 use catalogue::{CATALOGUE, GROUPS, Question, told};
 use search::{Found, search, tidy};
@@ -37,20 +37,20 @@ pub(crate) fn routes(doors: &mut Doors<'_>) {
 
 /// The frame of a help page: the reader's own where somebody is signed in, otherwise a visitor's.
 async fn frame(request: &HttpRequest, title: &str, here: &str) -> Chrome {
-    let signed_in = SignedIn::of(request).await.ok().flatten();
-    let Some(session) = signed_in else {
-        return visitor(title, here);
-    };
-    let Ok(reader) = Reader::of(request).await else {
-        return visitor(title, here);
-    };
-    match session.kind {
-        AccountKind::Staff => Chrome {
+    match Reader::of(request).await {
+        Ok(reader) if reader.session.kind == AccountKind::Staff => Chrome {
             area: "board",
             nav: staff_nav(here),
             ..reader.chrome(title, here)
         },
-        AccountKind::Person => reader.chrome(title, here),
+        Ok(reader) => reader.chrome(title, here),
+        // Who may be signed in keeps the quick exit.
+        Err(Failure::Unavailable(_)) if request.cookie(COOKIE).is_some() => Chrome {
+            area: "patient",
+            nav: lost_nav(),
+            ..visitor(title, here)
+        },
+        Err(_) => visitor(title, here),
     }
 }
 
