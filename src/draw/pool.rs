@@ -166,18 +166,11 @@ fn parted(answer: &[u8]) -> Option<Vec<Drawn>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
-    /// A stand-in child: a shell script, so that hanging and dying can be scripted.
     fn drawer(script: &str) -> Drawer {
-        let path = std::env::temp_dir().join(format!("letterbox-draw-{}", uuid::Uuid::new_v4()));
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the script is written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-            .expect("the script is executable");
         Drawer::new(Limits {
-            program: path,
+            program: crate::testing::program(script),
             children: 1,
             patience: Duration::from_millis(200),
             wall: Duration::from_millis(500),

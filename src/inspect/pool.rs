@@ -176,16 +176,10 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
-    /// A stand-in child: a shell script, so that hanging and dying can be scripted.
     fn inspector(script: &str) -> Inspector {
-        let path = std::env::temp_dir().join(format!("letterbox-inspect-{}", uuid::Uuid::new_v4()));
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the script is written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-            .expect("the script is executable");
         Inspector::new(Limits {
-            program: path,
+            program: crate::testing::program(script),
             children: 1,
             files_per_child: 2,
             wall: Duration::from_millis(500),

@@ -19,6 +19,20 @@ pub use proxy::Proxy;
 use crate::config::Settings;
 use crate::store::{Clock, Store, StoreError, migrate, schema_fingerprint};
 
+/// A stand-in for one of our child processes: a shell script, so that hanging and dying can be scripted.
+///
+/// # Panics
+/// When it cannot be written.
+#[must_use]
+pub fn program(script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = std::env::temp_dir().join(format!("letterbox-child-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the script is written");
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&path, executable).expect("the script is executable");
+    path
+}
+
 /// Names the cluster; a superuser's URL.
 pub const URL_VARIABLE: &str = "LETTERBOX_TEST_DATABASE_URL";
 

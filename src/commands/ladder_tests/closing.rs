@@ -62,15 +62,7 @@ async fn r28_2_every_unread_letter_is_posted_and_no_timer_just_vanishes() {
             .await,
         0
     );
-    assert!(
-        world
-            .db
-            .store()
-            .cases_without_next_step()
-            .await
-            .expect("counts")
-            .is_empty()
-    );
+    world.every_open_case_has_a_next_step().await;
     world.pass(TimeDelta::seconds(16)).await;
     let batches = batches(&world).await;
     assert_eq!(

@@ -82,15 +82,7 @@ async fn a_case_that_cannot_be_read_becomes_a_phone_task_after_a_bounded_number_
             .await,
         0
     );
-    assert!(
-        world
-            .db
-            .store()
-            .cases_without_next_step()
-            .await
-            .expect("counts")
-            .is_empty()
-    );
+    world.every_open_case_has_a_next_step().await;
     assert_eq!(sweep(&world).await, 0, "once is enough");
     assert!(matches!(
         spoke(&world, clerk, bad.case).await,

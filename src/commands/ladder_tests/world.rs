@@ -310,6 +310,12 @@ impl World {
             .get(0)
     }
 
+    /// No letter is on its way to being forgotten.
+    pub(crate) async fn every_open_case_has_a_next_step(&self) {
+        let forgotten = self.db.store().cases_without_next_step().await;
+        assert_eq!(forgotten.expect("counts"), Vec::<Uuid>::new());
+    }
+
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         self.one(&format!("SELECT count(*) FROM {sql}"), &[]).await
     }
